@@ -373,9 +373,9 @@ def json_of(place: str, content: bytes) -> Any:
         if _HALF_CHARACTER.search(text):
             # Halves that belong together are fine. Others are no text that Arrow would take.
             json.dumps(found, ensure_ascii=False).encode()
-        return found
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"Found {place} unreadable as JSON ({error}). {_REMEDY}") from error
+    return found
 
 
 def _shown(value: object) -> str:

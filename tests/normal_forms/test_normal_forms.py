@@ -99,6 +99,14 @@ def test_regions(written: str, country: str | None, code: str | None) -> None:
             ("depot 7", "US", "depot 7"),
             ("4109", None, "4109"),
         ),
+        *(("1", "PL", "00-001"), ("31042", "PL", "31-042"), ("2", "DE", "2")),
+        *(("8001 Zürich", "CH", "8001"), ("00-001 Warszawa", "PL", "00-001")),
+        *(("New York NY 10001", "US", "10001"), ("SW1A 1AA London", "GB", "SW1A 1AA")),
+        *(
+            ("Zürich", "CH", "Zürich"),
+            ("Depot 8001", "CH", "Depot 8001"),
+            ("1 Oslo", "NO", "1 Oslo"),
+        ),
         ("n/a", "DE", None),
     ],
 )

@@ -55,6 +55,30 @@ def test_a_date_that_is_always_as_many_days_later_is_a_plan(tmp_path: Path) -> N
     assert any("5 days after ordered_at in nearly all rows" in one for one in found.questions)
 
 
+def test_days_that_may_be_counted_from_1904_are_told(tmp_path: Path) -> None:
+    """Excel for Mac once did; as text nothing else says so, and they were four years early."""
+    truth = parcels(5, 120)
+    table = plain(truth)
+    for name in ("ordered_at", "delivered_on"):
+        if name in table:
+            since = pd.to_datetime(table[name]) - pd.Timestamp("1904-01-01")
+            table[name] = (since / pd.Timedelta(days=1)).round(6).astype(str).replace("nan", "")
+    found, _ = proposal_of(table, tmp_path)
+    told = next(one for one in found.told if "excel_1904" in one)
+    assert "count days as Excel does" in told
+    assert str(pd.to_datetime(plain(truth)["ordered_at"]).max().year) in told
+
+
+def test_orders_of_which_a_column_says_yes_to_cancelled_are_cancelled(tmp_path: Path) -> None:
+    """Both words said nothing to a reader of states, so that cancelled orders were open ones."""
+    truth = parcels(5, 120)
+    table = with_states(truth).drop(columns="Order Status")
+    table["Is Cancelled"] = np.where(np.arange(len(truth)) % 10 == 0, "Yes", "No")
+    _, found = read(csv_of(table, tmp_path / "flags.csv"), tmp_path)
+    cancelled = found.scans[found.scans["status"] == "cancelled"]
+    assert set(cancelled["shipment_id"]) == set(truth["id"][::10])
+
+
 def test_orders_that_a_state_calls_cancelled_are_cancelled(tmp_path: Path) -> None:
     truth = parcels(5, 120)
     table = with_states(truth)

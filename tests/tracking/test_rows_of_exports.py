@@ -394,3 +394,18 @@ def test_offsets_in_minutes_are_told_from_hours(
         assert not any(one.endswith("Z") for one in read_as)
     else:
         assert [one[11:16] for one in read_as] == clocks
+
+
+@pytest.mark.parametrize("by", ["id", "day"])
+def test_records_that_lie_in_an_object_by_their_keys(by: str, tmp_path: Path) -> None:
+    """By their ids, or lists of them by days: read as one row that had all as columns."""
+    truth = parcels(5, 120)
+    rows = plain(truth).to_dict("records")
+    if by == "day":
+        document: dict[str, Any] = {}
+        for row in rows:
+            document.setdefault(str(row["ordered_at"])[:10], []).append(row)
+    else:
+        document = {str(row["order_id"]): row for row in rows}
+    _, found = read(json_of(document, tmp_path / "nested.json"), tmp_path)
+    assert_true(truth, found)

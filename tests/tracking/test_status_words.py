@@ -275,6 +275,12 @@ def test_a_text_that_says_nothing_has_no_status(text: str) -> None:
         ("간선하차", "arrived"),
         ("Paket diretur", "returning"),
         ("Đã trả hàng", "returned"),
+        ("Shipment information received and package picked up", "picked_up"),
+        ("Shipment information received", "label_created"),
+        ("Guía generada", "label_created"),
+        ("Recolección exitosa", "picked_up"),
+        ("Resi dibuat", "label_created"),
+        ("خرجت للتوصيل", "out_for_delivery"),
     ],
 )
 def test_depots_senders_and_doors_are_told_apart(text: str, status: str) -> None:

@@ -18,13 +18,16 @@ _LITERAL: Final = ("LV", "AZ", "AD")
 _GAPS: Final = re.compile(r"[\s\-\u2010-\u2015\u2212\u30fc.]+")
 _WHOLE_FLOAT: Final = re.compile(r"(\d+)\.0+")
 _MOST_LOST: Final = 2
+# So many words a postcode has: SW1A 1AA.
+_MOST_PARTS: Final = 2
+_SHORTEST_CITY: Final = 3
 
 
 def normal_postcode(value: Any, country: str | None) -> str | None:
     """A postcode as its country writes it; any other place code as it is, with single blanks.
 
     Zeros that were lost at the front are put back where the country's form allows one reading only.
-    ZIP+4 is its first five digits.
+    ZIP+4 is its first five digits; of ``8001 Zürich`` the postcode counts.
 
     Args:
         country: ISO 3166-1 alpha-2, None where it is not known.
@@ -40,7 +43,7 @@ def normal_postcode(value: Any, country: str | None) -> str | None:
         said = normal_text(ascii_digits(unicodedata.normalize("NFKC", said)))
     if said is None or country is None or country not in _forms():
         return said
-    found = _in_form(said, country)
+    found = _in_form(said, country) or _beside_a_city(said, country)
     return said if found is None else found
 
 
@@ -81,6 +84,20 @@ def lost_zeros(value: str, form: str) -> bool:
     digits = re.sub(r"\D", "", value.removesuffix(".0"))
     found = re.sub(r"\D", "", form)
     return len(found) > len(digits) > 0 and found.lstrip("0") == digits
+
+
+def names_city(value: str, form: str) -> bool:
+    """Whether the postcode ``form`` was read out of ``value``, which names a city too."""
+    letters = [re.sub(r"[\W\d_]", "", text) for text in (value, form)]
+    return len(letters[0]) >= len(letters[1]) + _SHORTEST_CITY
+
+
+def is_postcode(value: str, country: str | None) -> bool:
+    """Whether a normal place is a postcode as its country writes it, or nothing tells that."""
+    bare = _GAPS.sub("", value).upper()
+    return country not in _forms() or any(
+        form.fullmatch(bare) for form, _, _ in _patterns(str(country))
+    )
 
 
 @cache
@@ -124,8 +141,25 @@ def _in_form(said: str, country: str) -> str | None:
     return None
 
 
+def _beside_a_city(said: str, country: str) -> str | None:
+    """The postcode before the name of its city in one cell, or behind it as in ``NY 10001``.
+
+    A number behind another word may be that of a warehouse.
+    """
+    words = said.replace(",", " ").split()
+    for n in range(min(len(words) - 1, _MOST_PARTS), 0, -1):
+        for own, city, before in ((words[:n], words[n:], True), (words[-n:], words[:-n], False)):
+            sure = before or not "".join(own).isdigit() or (len(city) > 1 and len(city[-1]) == 2)
+            named = max(map(len, city)) >= _SHORTEST_CITY
+            if sure and named and not any(sign.isdigit() for sign in "".join(city)):
+                found = _in_form(" ".join(own), country)
+                if found is not None and not lost_zeros("".join(own), found):
+                    return found
+    return None
+
+
 def _most_lost(country: str) -> int:
-    return 3 if country in _stated()["three_leading_zeros"]["countries"] else _MOST_LOST
+    return int(_stated()["leading_zeros"].get(country, _MOST_LOST))
 
 
 def _spaced(text: str, places: tuple[tuple[int, str], ...]) -> str:

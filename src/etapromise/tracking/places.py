@@ -14,7 +14,12 @@ import pyarrow.types as pt
 
 from etapromise.array_types import MISSING
 from etapromise.normal_forms.places import is_country, is_region
-from etapromise.normal_forms.postcodes import is_normal_shape, lost_zeros
+from etapromise.normal_forms.postcodes import (
+    is_normal_shape,
+    is_postcode,
+    lost_zeros,
+    names_city,
+)
 from etapromise.normal_forms.remembered import POSTCODES, REGIONS, TABLE_COUNTRIES
 from etapromise.normal_forms.zones import (
     zone_at,
@@ -203,7 +208,21 @@ def _closely_within(
         told = "had lost zeros at the front, which were put back"
         examples = [f"{said[k]} = {forms[k]}" for k in mended]
         faults.note(int(counted[mended].sum()), f"lost_zeros_{name}", name, told, examples)
+        each = list(enumerate(zip(said, forms, lands, strict=True)))
+        cut = [k for k, (was, now, _) in each if now and names_city(was, now)]
+        told = "name a city beside the postcode, which alone is the place"
+        examples = [f"{said[k]} = {forms[k]}" for k in cut]
+        faults.note(int(counted[cut].sum()), f"cities_{name}", name, told, examples)
+        strange = [k for k, (_, now, land) in each if now and _no_postcode(now, land)]
+        told = "are no postcodes of their country, and may have lost digits; kept as they are"
+        examples = [said[k] for k in strange]
+        faults.note(int(counted[strange].sum()), f"unknown_{name}", name, told, examples)
     return found.column
+
+
+def _no_postcode(place: str, country: str | None) -> bool:
+    """Whether a place is a number, as postcodes are, and none of its country."""
+    return place.isdigit() and not is_postcode(place, country)
 
 
 def _no_point(values: MutableMapping[str, ColumnValues], side: str, faults: Faults) -> None:

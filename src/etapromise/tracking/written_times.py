@@ -27,8 +27,9 @@ from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import in_usual_years, plain_times
 
 # Formats that are numbers: seconds and parts of one since 1970 UTC, tenths of a microsecond since
-# the year 1 as .NET counts, and days since 1899-12-30.
-NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "ticks", "excel")
+# the year 1 as .NET counts, and days since 1899-12-30, or since 1904 as Excel for Mac counted.
+_DAYS_TO_1970: Final = {"excel": 25_569, "excel_1904": 24_107}
+NUMBERED: Final = ("epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "ticks", *_DAYS_TO_1970)
 _TICKS_OF_1970: Final = 621_355_968_000_000_000
 # What a list of formats calls the form that is read without any.
 ISO: Final = "iso8601"
@@ -92,10 +93,11 @@ def parsed(texts: pd.Series[Any], form: str) -> pd.Series[Any]:
         if bare.dtype == TEXT:
             bare = bare.str.replace(",", ".", regex=False)
         numbers = pd.to_numeric(bare, errors="coerce")
-        if form == "excel":
+        if form in _DAYS_TO_1970:
             days = numbers.where((numbers > 1) & (numbers < 100_000))
             # To the second: the day's fraction is rounded in the file.
-            seconds = np.round(days.to_numpy(dtype=float) * 86_400) - 25_569 * 86_400
+            seconds = np.round(days.to_numpy(dtype=float) * 86_400)
+            seconds -= _DAYS_TO_1970[form] * 86_400
             return pd.Series(pd.to_datetime(seconds, unit="s", errors="coerce")).astype(
                 "datetime64[us]"
             )
@@ -170,7 +172,7 @@ def iso_times(
 def _one_format(words: pd.Series[Any], form: str) -> tuple[pd.Series[Any], bool]:
     if form != ISO:
         found = parsed(words, form)
-        whole_days = form == "excel" and bool(
+        whole_days = form in _DAYS_TO_1970 and bool(
             (found.dropna() == found.dropna().dt.floor("D")).all()
         )
         return found, has_clock(form) or (form in NUMBERED and not whole_days)

@@ -22,6 +22,8 @@ from etapromise.errors import ContractError
 # What says which of its list's objects one is, by the end of its name; so many kinds at most.
 _KIND: Final = re.compile(r"(?i)(?:^|_|[a-z](?=[A-Z]))(?:type|role|kind|qualifier|usage|key)$")
 _KINDS: Final = 40
+# Objects that lie in another by their ids are so many at least.
+_KEYED: Final = 10
 # gid://shopify/Fulfillment/123
 _KIND_OF_ID: Final = re.compile(r"/(\w+)/[^/]*$")
 _TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d|^\d{10}(?:\d{3})?$")
@@ -120,7 +122,25 @@ def _inside(document: Any) -> Any:
         wrapped = [name for name in inner if name.lower() not in _ENVELOPE]
         if not lists and len(wrapped) == 1:
             return _inside(inner[wrapped[0]])
+        return _by_key(document)
     return document
+
+
+def _by_key(document: dict[str, Any]) -> Any:
+    """Objects that lie in one by their ids, or lists of them by days, as records with a ``key``."""
+    values = document.values()
+    alone = all(isinstance(value, dict) for value in values)
+    if len(document) < _KEYED or not (alone or all(map(_is_records, values))):
+        return document
+    records = [
+        {"key": key} | one
+        for key, found in document.items()
+        for one in ([found] if alone else found)
+    ]
+    names = [set(record) for record in records]
+    # Of objects that are parts of one record each has names of its own.
+    alike = sum(map(len, names)) > 0.5 * len(records) * len(set().union(*names))
+    return records if alike else document
 
 
 def _is_records(value: Any) -> bool:

@@ -56,6 +56,8 @@ _DATE_LIKE: Final = re.compile(
 )
 # What systems that cut their names call a time of day: POTIM, ORDTIM, LFUZEIT.
 _CLOCK_NAME: Final = re.compile(r"(?:tim|tm|uzeit|uzt|zet|hhmm(?:ss)?)$")
+# 8001 Zürich, 00-001 Warszawa: a postcode before the name of its city.
+_WITH_A_CITY: Final = r"^(?:[A-Z]{1,2}-)?\d[\d\-]{2,8}(?: [A-Z]{2})?,? [^\W\d_]{3}[^\d]*$"
 _DEGREES: Final = re.compile(r"^\(?[+-]?\d{1,3}\.\d{2,}(?:\s*[,; ]\s*[+-]?\d{1,3}\.\d{2,}\)?)?$")
 _NUMBER: Final = re.compile(
     r"^[+-]?\d[\d.,\s\u00a0']*\s?(" + "|".join(UNITS) + r")?\.?$", re.IGNORECASE
@@ -255,7 +257,13 @@ class Profile:
         if not len(words):
             return 0.0
         looks = beginning_with(words, r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9\s\-]{1,9}(\.0)?$")
-        return float((looks & words.str.len().between(3, 12)).mean())
+        looks &= words.str.len().between(3, 12)
+        return float((looks | beginning_with(words, _WITH_A_CITY)).mean())
+
+    @cached_property
+    def json(self) -> bool:
+        """Whether cells hold objects or lists of them, as text."""
+        return bool(beginning_with(self.words[:TRIED], r"^\s*(?:\[\s*)?\{\s*\"").any())
 
     @cached_property
     def points(self) -> bool:

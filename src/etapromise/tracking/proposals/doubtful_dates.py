@@ -12,7 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import is_about, names_of, plain_name, score_name
+from etapromise.tracking.column_names import (
+    is_about,
+    names_of,
+    plain_name,
+    score_name,
+    without_words,
+)
 from etapromise.tracking.mapped_columns import cells_as_text, happened, plain_ids, text_of
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.column_roles import moments_of, proposed_column
@@ -34,7 +40,10 @@ _CAME_ANYWAY: Final = 0.05
 # A column that is called so nearly as deliveries are, whose two words say whether they were.
 _YES_AND_NO: Final = 2
 _ABOUT_IT: Final = 0.5
-_NO: Final = frozenset({"no", "n", "false", "0", "f", "nein", "non", "nao", "nee", "nie", "nej"})
+_NO: Final = frozenset(
+    {"no", "n", "false", "0", "f", "nein", "non", "nao", "nee", "nie", "nej", ""}
+)
+_YES: Final = frozenset({"yes", "y", "true", "1", "t", "ja", "oui", "si", "sim", "tak", "x"})
 # In so many rows no carrier takes always as long.
 _ALWAYS: Final = 50
 _SAME_DAYS: Final = 0.98
@@ -326,8 +335,14 @@ def _columns_of_states(proposal: Proposal) -> dict[str, dict[str, list[str]]]:
 def _states(one: Profile) -> dict[str, list[str]]:
     """The words of a column that say what became of a parcel, by what they say."""
     found: dict[str, list[str]] = {}
-    for word in one.words:
-        found.setdefault(str(status_of_word(str(word))), []).append(str(word))
+    words = [str(word) for word in one.words]
+    if words and {plain_name(word) for word in words} <= _YES | _NO:
+        # Is Cancelled: yes, no. The name says what, and the words whether.
+        named = status_of_word(without_words(one.name, "asks"))
+        yes = [word for word in words if plain_name(word) in _YES]
+        return {named: yes} if named == "cancelled" and yes else {}
+    for word in words:
+        found.setdefault(str(status_of_word(word)), []).append(word)
     found.pop("None", None)
     return found
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import Final
 
+import pandas as pd
+
 from etapromise.tracking.column_names import plain_name, without_words
 from etapromise.tracking.proposals.column_roles import moments_of
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
@@ -16,6 +18,8 @@ _END: Final = re.compile(
 )
 _ROUND_THE_DIAL: Final = frozenset(range(1, 13))
 _DIGITS: Final = re.compile(r"\d+")
+# The days between 1899-12-30 and 1904-01-01.
+_FOUR_YEARS: Final = pd.Timedelta(days=1462)
 
 
 def clocks_of_dates(proposal: Proposal) -> None:
@@ -56,6 +60,26 @@ def tell_of_lost_halves(proposal: Proposal) -> None:
                     f"{one.column} has hours from 1 to 12 only, as if AM and PM had been lost: "
                     "half of its times may be twelve hours off; export it with 24 hours"
                 )
+
+
+def tell_of_days_since_1904(proposal: Proposal) -> None:
+    """Tell of a spreadsheet's numbers that may be counted from 1904: four years later is past too.
+
+    What a cell of a workbook says is read by the workbook; this is of its numbers as text.
+    """
+    profiles = proposal.shipments.profiles
+    counted = {
+        str(one.column): moments_of(profiles[str(one.column)].raw, one).max()
+        for one in (*proposal.columns.values(), *proposal.milestones.values())
+        if one.guess is not None and one.column is not None and "excel" in one.guess.formats
+    }
+    last = max(counted.values(), default=pd.NaT)
+    if not pd.isna(last) and last + _FOUR_YEARS <= pd.Timestamp.now("UTC"):
+        proposal.told.append(
+            f"{', '.join(counted)} count days as Excel does, and end on {last:%Y-%m-%d}: if that "
+            "is four years too early, the workbook counted from 1904 (Excel for Mac), and the last "
+            f'is {last + _FOUR_YEARS:%Y-%m-%d}; write format = "excel_1904"'
+        )
 
 
 def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | None:

@@ -46,12 +46,16 @@ def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
         if any(_events_of(one, parcels) for one in tables):
             # Its events have these columns beside them.
             continue
-        told = [best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered")]
+        told = max(best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered"))
+        # The time of events may be called nearly as a milestone is.
+        dated = told > 0 and (
+            not as_scans(parcels) or told >= best_fit(parcels, "scans", "scanned_at")
+        )
         named = best_fit(parcels, "shipments", "shipment_id") and not as_scans(parcels)
         for other in orders:
             # A mapping joins whole files, and a list inside of records has its record beside it.
             apart = not other.rows and other.files != parcels.files
-            joins = apart and (any(told) or named)
+            joins = apart and (dated or named)
             found = _names_rows_of(parcels, other) if joins else None
             if found is None:
                 continue

@@ -251,14 +251,21 @@ def ask_for_deliveries(proposal: Proposal) -> None:
     table = proposal.shipments
     free = _free(proposal, lambda one: one.times() is not None or one.without_year)
     named = f"; times are also {', '.join(one.name for one in free[:5])}" if free else ""
+    inside = [one.name for one in table.profiles.values() if one.json]
+    lists = (
+        f"; {inside[0]} holds JSON as text: export the table as JSON lines, where it is a list"
+        if inside
+        else ""
+    )
     proposal.milestones["delivered"] = Proposed(
         column=None,
         certainty=0.0,
         why="no column looks like it",
         details={"column": "?"},
         asked=f"which column of {', '.join(table.files)} says when parcels were delivered? none "
-        f"looks like it{_named_so(table, 'delivered')}{named}. Nothing can be learned without: "
-        "hand over such a column, or the carrier's scans; orders to be promised need none",
+        f"looks like it{_named_so(table, 'delivered')}{named}"
+        f"{lists}. Nothing can be learned without: hand over such a column, or the carrier's "
+        "scans; orders to be promised need none",
     )
 
 

@@ -30,7 +30,11 @@ from etapromise.tracking.proposals.doubtful_dates import (
 )
 from etapromise.tracking.proposals.numbered_columns import rows_of_parcels
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
-from etapromise.tracking.proposals.proposed_clocks import clocks_of_dates, tell_of_lost_halves
+from etapromise.tracking.proposals.proposed_clocks import (
+    clocks_of_dates,
+    tell_of_days_since_1904,
+    tell_of_lost_halves,
+)
 from etapromise.tracking.proposals.proposed_joins import (
     join_ids,
     orders_and_parcels,
@@ -111,6 +115,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     delivered_by_state(proposal)
     clocks_of_dates(proposal)
     tell_of_lost_halves(proposal)
+    tell_of_days_since_1904(proposal)
     zones_of_times(proposal)
     if proposal.scans is None:
         ask_for_deliveries(proposal)
