@@ -20,6 +20,7 @@ import pytest
 from etapromise.errors import CommandError, StoreError
 from etapromise.operations.scoring import scoring_store
 from etapromise.operations.scoring.scoring_store import score_partition, score_store
+from etapromise.promise.model import load_model
 from etapromise.store import ingest as ingesting
 from etapromise.store.ingest import ingest
 from etapromise.store.layout import StoreLayout
@@ -131,6 +132,45 @@ def test_a_worker_killed_while_scoring_changes_nothing(
         pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("found", "expected")
     )
     pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_a_model_that_changes_while_scoring_mixes_with_no_other(
+    expected, model, tmp_path, monkeypatch
+):
+    refreshed = model.refresh(stored_history(expected), as_of=AS_OF + pd.Timedelta(days=1))
+    first, _ = model.save(tmp_path / "first"), refreshed.save(tmp_path / "second")
+    current = tmp_path / "current"
+    current.symlink_to("first")
+    loads = []
+
+    def exchanging(task: Mapping[str, Any]) -> dict[str, Any]:
+        done = score_partition(task)
+        current.unlink()
+        current.symlink_to("second")
+        return done
+
+    def noted(directory: Any) -> Any:
+        loads.append(directory)
+        return load_model(directory)
+
+    monkeypatch.setattr(sys.modules[__name__], "exchanging", exchanging, raising=False)
+    monkeypatch.setattr(scoring_store, "_SCORE", f"{__name__}:exchanging")
+    monkeypatch.setattr(scoring_store, "load_model", noted)
+    score_store(current, expected, tmp_path / "out.parquet", as_of=AS_OF)
+    scored = pd.read_parquet(tmp_path / "out.parquet")
+    assert set(scored["model_version"]) == {model.version}
+    assert loads == [first.resolve(), str(first.resolve())]  # not once a partition
+
+    def overwritten(task: Mapping[str, Any]) -> dict[str, Any]:
+        if first.exists():
+            shutil.rmtree(first)
+            refreshed.save(first)
+        scoring_store._model.cache_clear()  # as another worker would
+        return score_partition(task)
+
+    monkeypatch.setattr(sys.modules[__name__], "exchanging", overwritten)
+    with pytest.raises(CommandError, match="another model in"):
+        score_store(first, expected, tmp_path / "out.parquet", as_of=AS_OF)
 
 
 def test_workers_that_always_die_are_told_and_the_next_ingest_goes_on(

@@ -167,6 +167,7 @@ def score_command(
         )
     bar = ProgressBar()
     rejects_path, scan_rejects_path = rejects_beside(out)
+    model = model.resolve()  # one version, whichever becomes current meanwhile
     loaded = load_model(model)
     wish = {"budget": at_risk_budget} if at_risk_budget else {"precision": at_risk_precision}
     at = pd.Timestamp(as_of)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +22,7 @@ from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
 from etapromise.operations.scoring.scoring import score
-from etapromise.promise.model import load_model
+from etapromise.promise.model import PromiseModel, load_model
 from etapromise.store.layout import StoreLayout
 from etapromise.store.stored_history import stored_history
 from etapromise.text_type import frame_of_arrow
@@ -53,6 +55,8 @@ def score_store(
     Returns:
         How many parcels.
     """
+    model = model.resolve()  # what becomes current meanwhile makes no promise of this run
+    digest = _digest(model)
     loaded = load_model(model)
     layout = StoreLayout.open(store)
     commit = layout.commit()
@@ -60,7 +64,8 @@ def score_store(
     parts = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}.parts")
     tasks: list[dict[str, Any]] = [
         {
-            "model": str(model.absolute()),
+            "model": str(model),
+            "digest": digest,
             "store": str(store.absolute()),
             "commit": commit.number,
             "partition": place.name,
@@ -90,7 +95,7 @@ def score_store(
 
 def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
     """Score one partition; the task of `score_store`."""
-    model = load_model(task["model"])
+    model = _model(task["model"], task["digest"])
     at = pd.Timestamp(task["as_of"])
     event: Event = task["event"]
     kept = stored_history(
@@ -107,6 +112,24 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
     ).promises
     write_table(found, Path(task["out"]))
     return {"promises": len(found)}
+
+
+@lru_cache(maxsize=1)
+def _model(directory: str, digest: str) -> PromiseModel:
+    """The model of a run, which a worker reads once."""
+    model = load_model(directory)
+    if _digest(Path(directory)) != digest:
+        raise CommandError(
+            f"Found another model in {directory} than when scoring began; expected one model for "
+            "all parcels. Score again."
+        )
+    return model
+
+
+def _digest(directory: Path) -> str:
+    """Of the manifest, which has those of all other files; empty where there is none."""
+    path = directory / "manifest.json"
+    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _put_together(parts: list[Path], out: Path) -> None:
