@@ -18,6 +18,7 @@ from etapromise.evaluation.repromise_replay import (
 from etapromise.promise.under_way.repromise_policy import RepromisePolicy
 
 DAYS, STAGES, MOVES = 40, 5, 0.6
+A_DAY = np.timedelta64(1, "D")
 NEVER_TELLS = RepromisePolicy(tell_below=0.0, calm_above=0.0, earlier_days=99)
 
 
@@ -43,13 +44,14 @@ def journeys(count: int, seed: int) -> PastPredictions:
         for who in np.flatnonzero(arrived >= day):
             left = STAGES - (done[who, day - 1] if day else 0)
             parcel.append(who)
-            first.append(ordered[who] + day)
-            moment.append((ordered[who] + day).astype("datetime64[us]") + np.timedelta64(6, "h"))
+            today = ordered[who] + day * A_DAY
+            first.append(today)
+            moment.append(today.astype("datetime64[us]") + np.timedelta64(6, "h"))
             probability.append(curves[left - 1])
     promised = int((curves[-1] >= 0.9).argmax())
     return PastPredictions(
-        original_date=ordered + promised,
-        event_date=ordered + arrived,
+        original_date=ordered + promised * A_DAY,
+        event_date=ordered + arrived * A_DAY,
         moment=np.array(moment),
         parcel=np.array(parcel),
         today=np.array(first),
