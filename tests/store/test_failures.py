@@ -169,7 +169,7 @@ def test_a_model_that_changes_while_scoring_mixes_with_no_other(
         return score_partition(task)
 
     monkeypatch.setattr(sys.modules[__name__], "exchanging", overwritten)
-    with pytest.raises(CommandError, match="another model in"):
+    with pytest.raises(CommandError, match=f"expected {model.version}, as when scoring began"):
         score_store(first, expected, tmp_path / "out.parquet", as_of=AS_OF)
 
 

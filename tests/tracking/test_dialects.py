@@ -178,6 +178,20 @@ def test_numbers_are_read_back_to_the_same_instants(moments: list[dt.datetime], 
 
 
 @pytest.mark.parametrize(
+    ("form", "written", "moment"),
+    [
+        ("excel", "45691.5", "2025-02-03 12:00"),
+        ("excel_1904", "44229.5", "2025-02-03 12:00"),
+        ("excel_1904", "44229", "2025-02-03"),
+    ],
+)
+def test_days_are_counted_from_1899_or_from_1904(form: str, written: str, moment: str) -> None:
+    column = pa.chunked_array([[written]])
+    [text] = iso_times(column, WrittenTime(formats=(form,), zone="UTC")).to_pylist()
+    assert pd.Timestamp(text.rstrip("Z")) == pd.Timestamp(moment)
+
+
+@pytest.mark.parametrize(
     ("form", "written"),
     [
         ("%d.%m.%Y %H:%M", "03.02.2025 24:00"),

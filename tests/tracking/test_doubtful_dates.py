@@ -69,6 +69,22 @@ def test_days_that_may_be_counted_from_1904_are_told(tmp_path: Path) -> None:
     assert str(pd.to_datetime(plain(truth)["ordered_at"]).max().year) in told
 
 
+def test_scans_whose_days_may_be_counted_from_1904_are_told(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    orders = csv_of(plain(truth)[["order_id", "ordered_at", "zip"]], tmp_path / "orders.csv")
+    came = truth[truth["delivered"].notna()]
+    since = (pd.to_datetime(written(came["delivered"], CLOCK)) - pd.Timestamp("1904-01-01")) / (
+        pd.Timedelta(days=1)
+    )
+    events = pd.DataFrame(
+        {"order_id": came["id"], "event_time": since.round(6), "status": "delivered"}
+    )
+    scans = csv_of(events, tmp_path / "events.csv")
+    told = check([*orders, *scans], quality=False).proposal
+    assert told is not None
+    assert any("event_time count days as Excel does" in one for one in told.told)
+
+
 def test_orders_of_which_a_column_says_yes_to_cancelled_are_cancelled(tmp_path: Path) -> None:
     """Both words said nothing to a reader of states, so that cancelled orders were open ones."""
     truth = parcels(5, 120)
@@ -77,6 +93,13 @@ def test_orders_of_which_a_column_says_yes_to_cancelled_are_cancelled(tmp_path: 
     _, found = read(csv_of(table, tmp_path / "flags.csv"), tmp_path)
     cancelled = found.scans[found.scans["status"] == "cancelled"]
     assert set(cancelled["shipment_id"]) == set(truth["id"][::10])
+
+
+def test_deliveries_of_which_a_column_says_yes_to_returned_are_told(tmp_path: Path) -> None:
+    table = plain(parcels(5, 120))
+    table["is_returned"] = np.where(np.arange(len(table)) % 10 == 0, "true", "false")
+    found, _ = proposal_of(table, tmp_path)
+    assert any("'true' by is_returned and have a delivered_on" in one for one in found.told)
 
 
 def test_orders_that_a_state_calls_cancelled_are_cancelled(tmp_path: Path) -> None:

@@ -333,15 +333,21 @@ def _opened(files: list[FoundFile], table: str, options: FileOptions) -> OpenedT
             )
         )
     whole = one_opened(found)
-    return replace(whole, table=_without_views(whole.table), notes=whole.notes + _lacking(found))
+    parts = [(one.table.column_names, len(one.table)) for one in found]
+    return replace(
+        whole, table=_without_views(whole.table), notes=whole.notes + lacking_columns(parts)
+    )
 
 
-def _lacking(parts: Sequence[OpenedTable]) -> tuple[Note, ...]:
-    """Columns that some files lack and others have."""
-    names = dict.fromkeys(name for one in parts for name in one.table.column_names)
+def lacking_columns(parts: Sequence[tuple[Sequence[str], int]]) -> tuple[Note, ...]:
+    """What to tell of columns that some files lack and others have.
+
+    Args:
+        parts: Of each file its columns, and how many rows it has.
+    """
     notes = []
-    for name in names:
-        rows = sum(len(one.table) for one in parts if name not in one.table.column_names)
+    for name in dict.fromkeys(name for names, _ in parts for name in names):
+        rows = sum(count for names, count in parts if name not in names)
         if rows:
             told = "rows have none, as their files lack the column that others have"
             notes.append(Note(reason="lacking_column", column=name, rows=rows, told=told))

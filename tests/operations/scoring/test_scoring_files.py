@@ -74,6 +74,18 @@ def test_a_directory_is_one_table(model, open_orders, tmp_path):
     assert found.tolist() == score(model, many, as_of=AS_OF).promises["shipment_id"].tolist()
 
 
+def test_a_column_that_some_files_lack_is_told(model, open_orders, tmp_path):
+    """As when they are read whole: read in batches, their rows were filled without a word."""
+    many = tmp_path / "orders"
+    many.mkdir()
+    orders = open_orders.drop_duplicates("shipment_id")
+    orders.iloc[:60].assign(colour="red").to_parquet(many / "a.parquet")
+    orders.iloc[60:100].to_parquet(many / "b.parquet")
+    counts = score_file(model, many, tmp_path / "out.parquet", as_of=AS_OF)
+    [told] = [str(note) for note in counts.notes if note.reason == "lacking_column"]
+    assert told.startswith("colour: 40 rows have none")
+
+
 def test_nothing_to_score_is_written_too(model, open_orders, tmp_path):
     open_orders.iloc[:0].to_parquet(tmp_path / "in.parquet")
     score_file(model, tmp_path / "in.parquet", tmp_path / "out.parquet", as_of=AS_OF)

@@ -25,7 +25,7 @@ from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Note, merged_notes, rejects_table
 from etapromise.tracking.files.found_files import damage_named, find_files, parquet_files
 from etapromise.tracking.python_objects import arrow_table_of
-from etapromise.tracking.sources import parquet_tables
+from etapromise.tracking.sources import lacking_columns, parquet_tables
 from etapromise.tracking.table_writer import with_dates
 
 if TYPE_CHECKING:
@@ -70,13 +70,15 @@ def score_file(
             "in .parquet. Use scoring.score for other tables."
         )
     files = find_files(shipments, "shipments")
-    total = 0
+    parts = []
     for file in files:
         with damage_named(file.name, "shipments"):
-            total += pq.read_metadata(file.open()).num_rows
+            about = pq.read_metadata(file.open())
+            parts.append((about.schema.to_arrow_schema().names, about.num_rows))
+    total = sum(rows for _, rows in parts)
     seen = SeenIdentifiers()
     done = promised = rejected = 0
-    notes: list[Note] = []
+    notes: list[Note] = [*lacking_columns(parts)]
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         promises = stack.enter_context(_writer(out))

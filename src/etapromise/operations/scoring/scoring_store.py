@@ -10,7 +10,6 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,7 +55,6 @@ def score_store(
         How many parcels.
     """
     model = model.resolve()  # what becomes current meanwhile makes no promise of this run
-    digest = _digest(model)
     loaded = load_model(model)
     layout = StoreLayout.open(store)
     commit = layout.commit()
@@ -65,7 +63,7 @@ def score_store(
     tasks: list[dict[str, Any]] = [
         {
             "model": str(model),
-            "digest": digest,
+            "version": loaded.version,
             "store": str(store.absolute()),
             "commit": commit.number,
             "partition": place.name,
@@ -95,7 +93,7 @@ def score_store(
 
 def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
     """Score one partition; the task of `score_store`."""
-    model = _model(task["model"], task["digest"])
+    model = _model(task["model"], task["version"])
     at = pd.Timestamp(task["as_of"])
     event: Event = task["event"]
     kept = stored_history(
@@ -115,21 +113,15 @@ def score_partition(task: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _model(directory: str, digest: str) -> PromiseModel:
+def _model(directory: str, version: str) -> PromiseModel:
     """The model of a run, which a worker reads once."""
     model = load_model(directory)
-    if _digest(Path(directory)) != digest:
+    if model.version != version:
         raise CommandError(
-            f"Found another model in {directory} than when scoring began; expected one model for "
-            "all parcels. Score again."
+            f"Found model {model.version} in {directory}; expected {version}, as when scoring "
+            "began: all parcels are to be promised by one. Score again."
         )
     return model
-
-
-def _digest(directory: Path) -> str:
-    """Of the manifest, which has those of all other files; empty where there is none."""
-    path = directory / "manifest.json"
-    return sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _put_together(parts: list[Path], out: Path) -> None:

@@ -44,6 +44,8 @@ _NO: Final = frozenset(
     {"no", "n", "false", "0", "f", "nein", "non", "nao", "nee", "nie", "nej", ""}
 )
 _YES: Final = frozenset({"yes", "y", "true", "1", "t", "ja", "oui", "si", "sim", "tak", "x"})
+# What a column may say yes to that ends a journey without a delivery.
+_ENDS: Final = frozenset({"cancelled", "returning", "returned", "lost"})
 # In so many rows no carrier takes always as long.
 _ALWAYS: Final = 50
 _SAME_DAYS: Final = 0.98
@@ -340,7 +342,7 @@ def _states(one: Profile) -> dict[str, list[str]]:
         # Is Cancelled: yes, no. The name says what, and the words whether.
         named = status_of_word(without_words(one.name, "asks"))
         yes = [word for word in words if plain_name(word) in _YES]
-        return {named: yes} if named == "cancelled" and yes else {}
+        return {named: yes} if named in _ENDS and yes else {}
     for word in words:
         found.setdefault(str(status_of_word(word)), []).append(word)
     found.pop("None", None)

@@ -67,10 +67,15 @@ def tell_of_days_since_1904(proposal: Proposal) -> None:
 
     What a cell of a workbook says is read by the workbook; this is of its numbers as text.
     """
-    profiles = proposal.shipments.profiles
+    orders, scans = proposal.shipments, proposal.scans or proposal.shipments
     counted = {
-        str(one.column): moments_of(profiles[str(one.column)].raw, one).max()
-        for one in (*proposal.columns.values(), *proposal.milestones.values())
+        str(one.column): moments_of(table.profiles[str(one.column)].raw, one).max()
+        for table, columns in (
+            (orders, proposal.columns),
+            (orders, proposal.milestones),
+            (scans, proposal.scan_columns),
+        )
+        for one in columns.values()
         if one.guess is not None and one.column is not None and "excel" in one.guess.formats
     }
     last = max(counted.values(), default=pd.NaT)
