@@ -25,7 +25,6 @@ from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding import compiled_encoder
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
-from etapromise.history.features import with_handling_codes
 from etapromise.lanes.levels import KeyIndex, level_indexes, levels_with
 from tests.encoding.reference_requests import in_keys, reference_request
 
@@ -240,9 +239,7 @@ def test_a_promise_is_asked_with_the_same_request(model: PromiseModel, data: Any
         return
     dates, probability = model.promise(**fields).distribution()
     assert dates[0] == request.order_day[0].astype("datetime64[D]")
-    np.testing.assert_array_equal(
-        probability, model.kernel.dates(request, with_handling_codes(request.codes))[0]
-    )
+    np.testing.assert_array_equal(probability, model.kernel.dates(request)[0])
 
 
 @pytest.mark.parametrize("moment", [datetime(2025, 1, 1), None, "2025-01-01", 5, pd.NaT])  # noqa: DTZ001

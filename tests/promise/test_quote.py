@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from etapromise import PromiseModel, tracking
 from etapromise.calendars.working_clocks import Clocks
-from etapromise.history.features import with_handling_codes
 from etapromise.promise.promise_table import PERCENTILES
 from tests.promise.reference_quote import ReferenceQuote
 from tests.small_network import NETWORK, fields_of
@@ -165,11 +164,10 @@ def test_the_levels_kernel_equals_the_distribution(
 ) -> None:
     """Two ways through the compiled code: stop at each level, or write every date."""
     requests_ = model.parts.encoder.encode(orders)
-    codes = with_handling_codes(requests_.codes)
-    whole = model.kernel.dates(requests_, codes)
+    whole = model.kernel.dates(requests_)
     levels = np.array([0.001, 0.05, 0.5, 0.5, 0.9, 0.9999])
     asked = np.arange(-3, len(orders) - 3).astype(np.int32) % model.horizon
-    day, probability, by = model.kernel.reach(requests_, codes, levels, asked)
+    day, probability, by = model.kernel.reach(requests_, levels, asked)
     for column, level in enumerate(levels):
         expected = [int((row < min(level, row[-1])).sum()) for row in whole]
         assert day[:, column].tolist() == expected

@@ -76,6 +76,17 @@ class Requests:
         """(n,) operational days by which the warehouse's calendar delays them; see `Dispatch`."""
         return np.asarray(self.numbers[:, _DISPATCH_DELAY])
 
+    @cached_property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """As the kernel of quotes takes them: the handling levels' codes once more at the end."""
+        codes = np.concatenate([self.codes, self.codes[:, list(HANDLING_LEVELS)]], axis=1)
+        return (
+            np.ascontiguousarray(codes, np.int32),
+            np.ascontiguousarray(self.numbers, np.float64),
+            np.ascontiguousarray(self.order_day, np.int32),
+            np.ascontiguousarray(self.clock, np.int32),
+        )
+
     def later(self, days: Floats) -> Requests:
         """The same with dispatch delays that are longer by `days` (n,), operational days."""
         numbers = self.numbers.copy()

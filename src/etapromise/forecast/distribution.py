@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from etapromise import native
 from etapromise.array_types import Dates, Floats, Ints, Mask
@@ -47,6 +48,82 @@ class DistributionStruct(ctypes.Structure):
 
 
 _raw = native.function("etp_quote_raw", "", "plpppp")
+
+
+class AskedParcels(Protocol):
+    """n parcels as a kernel of dates reads them."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Each (n, …) and contiguous, in the order of the kernel's arguments."""
+
+
+class DatesKernel:
+    """From what is known of parcels to probabilities of dates. Immutable; threads may share one.
+
+    Attributes:
+        address: of the structure that the kernel reads, valid while this object lives.
+        horizon: dates of a distribution.
+    """
+
+    __slots__ = ("_alive", "_dates", "_levels", "address", "horizon")
+
+    def __init__(
+        self, dates: Any, levels: Any, struct: ctypes.Structure, horizon: int, *alive: object
+    ) -> None:
+        """Bind the compiled functions and what they read; `alive` is what `struct` points to."""
+        self._dates, self._levels = dates, levels
+        self._alive = (struct, *alive)
+        self.address, self.horizon = ctypes.addressof(struct), horizon
+
+    def dates(self, parcels: AskedParcels) -> Floats:
+        """(n, horizon) P(event by the end of day k)."""
+        out = np.empty((len(parcels), self.horizon))
+        self._run(self._dates, parcels, lambda part: [native.address(out[part])])
+        return out
+
+    def reach(
+        self, parcels: AskedParcels, levels: Floats, asked: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int16], Floats, Floats]:
+        """The first days that reach probabilities, and the probabilities of asked days.
+
+        Args:
+            parcels: n parcels.
+            levels: (m,) probabilities, ascending.
+            asked: (n,) days from day 0, or `NOT_ASKED`.
+
+        Returns:
+            (n, m) days from day 0 (where none reaches it, the last on which anything arrives),
+            (n, m) their probabilities, (n,) those of the asked days, NaN where none was asked, 0
+            before day 0.
+        """
+        level = np.ascontiguousarray(levels, np.float64)
+        asked = np.ascontiguousarray(asked, np.int32)
+        count, wanted = len(parcels), len(level)
+        day, probability = np.empty((count, wanted), np.int16), np.empty((count, wanted))
+        found = np.empty(count)
+        by_parcel = (day, probability, asked, found)
+
+        def rest(part: slice) -> list[int]:
+            own = [native.address(array[part]) for array in by_parcel]
+            return [wanted, native.address(level), *own]
+
+        self._run(self._levels, parcels, rest)
+        return day, probability, found
+
+    def _run(self, kernel: Any, parcels: AskedParcels, rest: Callable[[slice], list[int]]) -> None:
+        arrays = parcels.arrays
+
+        def work(part: slice) -> Any:
+            # A slice of the whole costs a single parcel more than its kernel.
+            whole = part.start == 0
+            given = [native.address(array if whole else array[part]) for array in arrays]
+            return kernel(self.address, part.stop - part.start, *given, *rest(part))
+
+        if any(native.in_parts(len(parcels), work)):
+            raise MemoryError("No memory for the scratch space of a kernel of dates.")
 
 
 @dataclass(frozen=True)

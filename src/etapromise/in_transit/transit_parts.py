@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +11,16 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from etapromise import native
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.disruptions import Disruptions
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import Encoder
 from etapromise.errors import ContractError
 from etapromise.forecast.calibration import Calibration
+from etapromise.forecast.distribution import DatesKernel, DistributionStruct
 from etapromise.forecast.forest import Forest
 from etapromise.in_transit.flow import FLOW_LEVELS, FlowTables
-from etapromise.in_transit.remaining_time import RemainingKernel
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.shrinkage import PRIORS, shrunk
 from etapromise.stored_arrays import Array, ArrayLayout, ArrayRecord, StoredPart
@@ -244,19 +246,35 @@ class TransitParts:
         return np.stack([one.log_hazard for one in self.calibrations])
 
 
+class _RemainingStruct(ctypes.Structure):
+    """`etp_remaining` of native/remaining.c."""
+
+    _fields_ = native.fields("p stage elapsed; l clock_days first_day horizon; p disruptions")
+
+
+_dates = native.function("etp_remaining_dates", "", "plppppppppp")
+_levels = native.function("etp_remaining_levels", "", "plpppppppplppppp")
+
+
 def transit_kernel(
     parts: TransitParts, clocks: Clocks, horizon: int, disruptions: Disruptions | None = None
-) -> RemainingKernel:
-    """The compiled distributions of a model."""
-    return RemainingKernel(
-        levels=parts.forest.levels,
-        duration_offset=REMAINING_OFFSET,
-        calibrations=list(parts.calibrations),
-        elapsed=clocks.elapsed,
+) -> DatesKernel:
+    """The compiled distributions of a model, from today on; it is asked with `Remaining`."""
+    each = [
+        DistributionStruct.of(parts.forest.levels, REMAINING_OFFSET, one.knot, one.kept)
+        for one in parts.calibrations
+    ]
+    groups = (DistributionStruct * len(each))(*each)
+    elapsed = np.ascontiguousarray(clocks.elapsed, np.float64)
+    struct = _RemainingStruct(
+        stage=ctypes.addressof(groups),
+        elapsed=elapsed.ctypes.data,
+        clock_days=elapsed.shape[1],
         first_day=clocks.first_day,
         horizon=horizon,
-        disruptions=disruptions,
+        disruptions=None if disruptions is None else disruptions.address,
     )
+    return DatesKernel(_dates, _levels, struct, horizon, each, groups, elapsed, disruptions)
 
 
 def flow_sizes(encoder: Encoder, facilities: Sequence[str]) -> Ints:

@@ -16,7 +16,7 @@ from etapromise.array_types import Floats
 from etapromise.encoding.compiled_encoder import EncodedStruct
 from etapromise.encoding.requests import Encoder, Requests
 from etapromise.errors import ModelFileError
-from etapromise.forecast.distribution import DistributionStruct
+from etapromise.forecast.distribution import DatesKernel, DistributionStruct
 from etapromise.history.features import FeatureBuilder
 from etapromise.history.statistics import Statistics
 from etapromise.promise.model_parts import ModelParts
@@ -168,16 +168,14 @@ def between_variances(encoder: Encoder, statistics: Statistics) -> Floats:
     return out
 
 
-class QuoteKernel:
-    """Everything that a quote reads, in arrays. Immutable; any number of threads may share one.
+class QuoteKernel(DatesKernel):
+    """Everything that a quote reads, in arrays.
 
     Attributes:
-        address: of the `etp_model` (native/quote.c), valid while this object lives.
-        horizon: dates of a distribution.
         lost_level: position of the level by which the share of lost parcels is found.
     """
 
-    __slots__ = ("_alive", "address", "horizon", "lost_level")
+    __slots__ = ("lost_level",)
 
     def __init__(self, parts: ModelParts, features: FeatureBuilder) -> None:
         """Bind the parts; `features` are built from their statistics."""
@@ -201,83 +199,17 @@ class QuoteKernel:
             calibration.kept,
             calibration.settled,
         )
-        self.horizon = parts.horizon
         self.lost_level = encoder.level_names.index("service")
         struct = _ModelStruct(
             features=ctypes.addressof(features.struct),
             forest=forest.address,
             distribution=ctypes.addressof(distribution),
-            log_hazard=arrays["log_hazard"].ctypes.data,
-            lost=arrays["lost"].ctypes.data,
-            shortest=arrays["shortest"].ctypes.data,
             lost_level=self.lost_level,
-            between=arrays["between"].ctypes.data,
             between_prior=PRIORS.new_key,
             median=int(np.abs(forest.levels - 0.5).argmin()),
-            horizon=self.horizon,
+            horizon=parts.horizon,
             encoder=encoder.compiled.address,
+            **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        self._alive = (encoder.compiled, arrays, distribution, struct, features, forest)
-        self.address = ctypes.addressof(struct)
-
-    def dates(self, requests: Requests, codes: NDArray[np.int32]) -> Floats:
-        """P(event by the end of day k), (n, horizon).
-
-        Args:
-            codes: (n, L + H), see `with_handling_codes`.
-        """
-        out = np.empty((len(requests), self.horizon))
-        self._run(_dates, requests, codes, lambda part: (out[part].ctypes.data,))
-        return out
-
-    def reach(
-        self, requests: Requests, codes: NDArray[np.int32], levels: Floats, asked: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int16], Floats, Floats]:
-        """The first dates that reach each of `levels`, and the probabilities of asked days.
-
-        Args:
-            levels: (m,) probabilities, ascending.
-            asked: (n,) int32 days from day 0, or NOT_ASKED.
-
-        Returns:
-            (n, m) days from day 0 (where none reaches it, the last on which anything arrives),
-            (n, m) their probabilities, (n,) those of the asked days, NaN where none was asked.
-        """
-        count, wanted = len(requests), len(levels)
-        level = np.ascontiguousarray(levels, np.float64)
-        day, probability = np.empty((count, wanted), np.int16), np.empty((count, wanted))
-        found = np.empty(count)
-        asked = np.ascontiguousarray(asked, np.int32)
-        self._run(
-            _levels,
-            requests,
-            codes,
-            lambda part: (
-                wanted,
-                level.ctypes.data,
-                day[part].ctypes.data,
-                probability[part].ctypes.data,
-                asked[part].ctypes.data,
-                found[part].ctypes.data,
-            ),
-        )
-        return day, probability, found
-
-    def _run(self, kernel: Any, requests: Requests, codes: NDArray[np.int32], rest: Any) -> None:
-        codes = np.ascontiguousarray(codes, np.int32)
-
-        def work(part: slice) -> int:
-            failed: int = kernel(
-                self.address,
-                part.stop - part.start,
-                codes[part].ctypes.data,
-                requests.numbers[part].ctypes.data,
-                requests.order_day[part].ctypes.data,
-                requests.clock[part].ctypes.data,
-                *rest(part),
-            )
-            return failed
-
-        failures = native.in_parts(len(requests), work)
-        if any(failures):
-            raise MemoryError("No memory for the scratch space of the quote's kernel.")
+        alive = (encoder.compiled, arrays, distribution, features, forest)
+        super().__init__(_dates, _levels, struct, parts.horizon, *alive)

@@ -84,7 +84,13 @@ _IRREGULAR: Final = 2.5
 
 
 def assess(
-    parts: ModelParts, requests: Requests, *, reachable: Mask, days: Ints, today: Ints | None = None
+    parts: ModelParts,
+    requests: Requests,
+    *,
+    reachable: Mask,
+    days: Ints,
+    today: Ints | None = None,
+    region_told: Mask | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """How sure n promises are: (n,) int32 codes of CODES, (n,) int32 bits in the order of MESSAGES.
 
@@ -92,6 +98,7 @@ def assess(
         reachable: (n,) whether any date reaches the service level.
         days: (n, 3) first day of the band, its middle and its last day, in days from day 0.
         today: (n,) day 0 of the distributions; by default that of the order.
+        region_told: (n,) whether a region is given, which may be unseen; by default of none.
     """
     statistics, disruptions = parts.statistics, parts.encoder.disruptions
     known, starts = statistics.total[:, FIELDS.index("evidence")], statistics.total_start
@@ -112,6 +119,7 @@ def assess(
         alike=parts.alike,
         outside=outside,
     )
+    flags["unseen_region"] &= False if region_told is None else region_told
     if disruptions is not None:
         from_day = requests.order_day.astype(np.int64) if today is None else today
         flags["declared_disruption"] = disruptions.strike(
@@ -124,17 +132,6 @@ def assess(
     for number, holds in _codes(flags, latest - earliest, middle):
         code = np.where(holds, number, code)
     return code.astype(np.int32), reasons
-
-
-def only_region_unseen(parts: ModelParts, requests: Requests) -> Mask:
-    """(n,) whether there is history of a destination's postcode area and none of its region."""
-    statistics, names = parts.statistics, parts.encoder.level_names
-    known = statistics.total[:, FIELDS.index("evidence")]
-    region, area = (
-        known[statistics.total_start[place] + requests.codes[:, place]] >= _SEEN
-        for place in (names.index("destination_region"), names.index("destination_prefix"))
-    )
-    return np.asarray(area & ~region)
 
 
 class _DateRule(ctypes.Structure):
@@ -150,10 +147,7 @@ class AssessesOne:
         date_rule: what of it decides whether there is a date, for `has_date`.
     """
 
-    __slots__ = (
-        *("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "_prefix", "_region"),
-        "date_rule",
-    )
+    __slots__ = ("_alike", "_as_of_day", "_bounds", "_evidence", "_levels", "date_rule")
 
     def __init__(self, parts: ModelParts) -> None:
         statistics = parts.statistics
@@ -167,8 +161,6 @@ class AssessesOne:
             if name in _TELLING
         )
         numbered = {name: position for name, position, _ in self._levels}
-        places = {name: (position, start) for name, position, start in self._levels}
-        self._region, self._prefix = places["destination_region"], places["destination_prefix"]
         self.date_rule = _DateRule(
             *(numbered[name] for name in _DECIDING), seen=_SEEN, thin=_THIN, irregular=_IRREGULAR
         )
@@ -183,7 +175,11 @@ class AssessesOne:
         reachable: bool,
         days: Sequence[int],
     ) -> tuple[int, int]:
-        """Code and reasons, as `assess` gives them; `days` are earliest, middle and latest."""
+        """Code and reasons, as `assess` gives them where the region is told.
+
+        Args:
+            days: earliest, middle and latest.
+        """
         found = self._evidence.item
         evidence = {name: found(start + codes[place]) for name, place, start in self._levels}
         flags = _flags(
@@ -200,13 +196,6 @@ class AssessesOne:
             if holds:
                 code = number
         return code, sum([_BIT[name] for name, flag in flags.items() if flag])
-
-    def only_region_unseen(self, codes: Sequence[int]) -> bool:
-        """As the function `only_region_unseen`, of one request."""
-        place, start = self._region
-        area, begin = self._prefix
-        found = self._evidence.item
-        return bool(found(start + codes[place]) < _SEEN <= found(begin + codes[area]))
 
 
 NO_DATE: Final = 30000
@@ -237,6 +226,8 @@ def _flags(
         "unseen_carrier": carrier < _SEEN,
         "unseen_service": (evidence["service"] < _KNOWN) & (carrier >= _SEEN),
         "unseen_destination": (region < _SEEN) & (prefix < _SEEN),
+        # History of the postcode's area and none of the region.
+        "unseen_region": (region < _SEEN) & (prefix >= _SEEN),
         "unseen_origin": evidence["origin"] < _SEEN,
         "zone_from_region": source == _FROM_REGION,
         "zone_from_country": source == _FROM_COUNTRY,

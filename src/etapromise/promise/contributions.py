@@ -25,7 +25,6 @@ from etapromise.array_types import Floats
 from etapromise.encoding.requests import Requests
 from etapromise.forecast.distribution import NOT_ASKED
 from etapromise.history.effects import FIELDS
-from etapromise.history.features import with_handling_codes
 from etapromise.history.shortest_ways import ROUNDING, clock_reading, soonest
 from etapromise.lanes.levels import LAST_MILE
 
@@ -75,19 +74,19 @@ def contributions(model: ModelCore, requests: Requests, service_level: float) ->
     Each row sums to the days from the order's origin-local date to the promised date.
     """
     count = len(requests)
-    codes, level = with_handling_codes(requests.codes), np.array([service_level])
+    level = np.array([service_level])
     nothing = np.full(count, NOT_ASKED, np.int32)
     # Days to the promised dates, what was declared included.
-    declared = model.kernel.reach(requests, codes, level, nothing)[0][:, 0].astype(np.int64)
+    declared = model.kernel.reach(requests, level, nothing)[0][:, 0].astype(np.int64)
     requests = requests.undisturbed()
-    dates, probability, _ = model.kernel.reach(requests, codes, level, nothing)
+    dates, probability, _ = model.kernel.reach(requests, level, nothing)
     day = dates[:, 0].astype(np.int64)
     forest, settings = model.parts.forest, model.parts.statistics.settings
-    x, offset = model.features.rows(requests, codes)
+    x, offset = model.features.rows(requests, requests.arrays[0])
     plain = _Usual(model)
     log_days = forest.predict(x)
     shares = _shapley(model, x, plain.x)
-    parts = _parts(model, requests, codes, offset, log_days.copy())
+    parts = _parts(model, requests, offset, log_days.copy())
     wider, log_hazard, arrives, dispatch_delay = parts[:, :_PARTS].T
     days = parts[:, _PARTS:]
     # What the dates' probabilities say of the forest's own: see native/distribution.c, backwards.
@@ -263,13 +262,10 @@ def shapley(
     return out
 
 
-def _parts(
-    model: ModelCore, requests: Requests, codes: NDArray[np.int32], offset: Floats, log_days: Floats
-) -> Floats:
+def _parts(model: ModelCore, requests: Requests, offset: Floats, log_days: Floats) -> Floats:
     """(n, 4 + q) see `etp_quote_parts`; `log_days` is used up."""
     out = np.empty((len(requests), _PARTS + log_days.shape[1]))
-    arrays = (codes, requests.numbers, requests.order_day, requests.clock, offset, log_days)
-    kept = [np.ascontiguousarray(array) for array in arrays]
+    kept = [*requests.arrays, *(np.ascontiguousarray(array) for array in (offset, log_days))]
     _quote_parts(model.kernel.address, len(requests), *map(native.address, kept), out.ctypes.data)
     return out
 

@@ -286,20 +286,12 @@ class Explained(ArrivalDistribution):
         """
         _require_minor_units(subtotal=subtotal, tax=tax)
         amounts = {"subtotal": subtotal, "tax": tax, "total": subtotal + tax}
-        option = {
-            "type": "shipping",
-            "id": id,
-            "title": title,
-            "description": description,
-            "carrier": carrier,
-            "earliest_delivery_time": self._at(self.earliest, dt.time()),
-            "latest_delivery_time": self._at(self.date, _LAST_SECOND),
-            "totals": [
-                {"type": name, "display_text": label, "amount": amount}
-                for (name, amount), label in zip(amounts.items(), labels, strict=True)
-            ],
-        }
-        return {name: value for name, value in option.items() if value is not None}
+        totals = [
+            {"type": name, "display_text": label, "amount": amount}
+            for (name, amount), label in zip(amounts.items(), labels, strict=True)
+        ]
+        said = {"id": id, "title": title, "description": description, "carrier": carrier}
+        return {"type": "shipping", **self._commerce_option("delivery", said), "totals": totals}
 
     def as_universal_commerce(
         self,
@@ -323,16 +315,16 @@ class Explained(ArrivalDistribution):
             ContractError: the sum is no whole number.
         """
         _require_minor_units(total=total)
-        option = {
-            "id": id,
-            "title": title,
-            "description": description,
-            "carrier": carrier,
-            "earliest_fulfillment_time": self._at(self.earliest, dt.time()),
-            "latest_fulfillment_time": self._at(self.date, _LAST_SECOND),
-            "totals": [{"type": "total", "amount": total}],
+        totals = [{"type": "total", "amount": total}]
+        said = {"id": id, "title": title, "description": description, "carrier": carrier}
+        return {**self._commerce_option("fulfillment", said), "totals": totals}
+
+    def _commerce_option(self, event: str, said: dict[str, str | None]) -> dict[str, Any]:
+        """What is said of an option, less what is not, and between which moments it arrives."""
+        return {name: value for name, value in said.items() if value is not None} | {
+            f"earliest_{event}_time": self._at(self.earliest, dt.time()),
+            f"latest_{event}_time": self._at(self.date, _LAST_SECOND),
         }
-        return {name: value for name, value in option.items() if value is not None}
 
     def as_easypost(self) -> dict[str, Any]:
         """EasyPost: days in transit by percentile, and the estimated date of delivery."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -17,7 +18,7 @@ from etapromise.late_imports import IMPORTING
 from etapromise.promise.compiled_quote import Quote
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model_core import DEFAULT_BAND, DEFAULT_SERVICE_LEVEL, ModelCore
-from etapromise.promise.model_files import load_saved, model_contents, model_of_contents, save_model
+from etapromise.promise.model_files import load_saved, model_contents, save_model
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.signatures import VERIFY_KEY
 from etapromise.shrinkage import believing
@@ -462,8 +463,11 @@ class PromiseModel(ModelCore):
 
 
 def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:
-    """The model whose files these are: what a pickled one is read back by."""
-    return model_of_contents(contents, PromiseModel)
+    """The model of which `model_contents` gave the files: what a pickled one is read back by."""
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in contents.items():
+            (Path(place) / Path(name).name).write_bytes(content)
+        return load_saved(place, PromiseModel)
 
 
 @kinds_checked()

@@ -20,9 +20,8 @@ from etapromise.encoding.pickup_days import WarehouseDays
 from etapromise.encoding.requests import NUMBERS, Encoder, as_released, local_dates
 from etapromise.encoding.shipment_values import as_datetime, quoted_day, utc_second
 from etapromise.errors import CommandError, ContractError, name_meant
-from etapromise.forecast.distribution import DateDistribution
-from etapromise.history.features import FeatureBuilder, with_handling_codes
-from etapromise.in_transit.remaining_time import RemainingKernel
+from etapromise.forecast.distribution import DateDistribution, DatesKernel
+from etapromise.history.features import FeatureBuilder
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
@@ -81,7 +80,7 @@ class ModelCore:
         self.parts = parts
         self.version, self.event = parts.version, parts.event
         self.dependence = Dependence.from_manifest(parts.manifest)
-        self._transit_kernel: RemainingKernel | None = None
+        self._transit_kernel: DatesKernel | None = None
         self._warehouses: dict[tuple[int, int], WarehouseDays] = {}
         statistics, surge = parts.statistics, parts.surge
         self.features = FeatureBuilder(parts.contract, parts.encoder, statistics, surge)
@@ -280,10 +279,8 @@ class ModelCore:
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         """The whole distributions of many parcels."""
         requests = self.parts.encoder.encode(as_released(frame))
-        return DateDistribution(
-            requests.order_day.astype("datetime64[D]"),
-            self.kernel.dates(requests, with_handling_codes(requests.codes)),
-        )
+        days = requests.order_day.astype("datetime64[D]")
+        return DateDistribution(days, self.kernel.dates(requests))
 
     def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> Dates:
         """(n,) dates of moments (n,) at the destinations of shipments, NaT where there is none."""
@@ -318,7 +315,7 @@ class ModelCore:
             self._warehouses[row, holidays] = found
         return found
 
-    def transit_kernel(self, transit: TransitParts) -> RemainingKernel:
+    def transit_kernel(self, transit: TransitParts) -> DatesKernel:
         """The compiled distributions of what is known of parcels under way."""
         if self._transit_kernel is None:
             # Two threads may both do this; they find the same.

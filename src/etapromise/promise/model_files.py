@@ -33,7 +33,7 @@ from etapromise.files import draft_directory, to_disk
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.history.delivery_hours import DeliveryHours
-from etapromise.history.features import FeatureContract, with_handling_codes
+from etapromise.history.features import FeatureContract
 from etapromise.history.present_pace import PACED
 from etapromise.history.statistics import Statistics
 from etapromise.in_transit.model_files import transit_from_bytes, transit_to_bytes
@@ -130,19 +130,10 @@ def model_contents(model: ModelCore) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
 
 
-def model_of_contents(contents: Mapping[str, bytes], kind: type[ModelKind]) -> ModelKind:
-    """The model of which `model_contents` gave the files."""
-    with tempfile.TemporaryDirectory() as place:
-        for name, content in contents.items():
-            (Path(place) / Path(name).name).write_bytes(content)
-        return load_saved(place, kind)
-
-
 def _write(model: ModelCore, directory: Path) -> None:
     parts = model.parts
     arrays = _arrays(parts)
-    golden = golden_requests(parts)
-    arrays["golden"] = model.kernel.dates(golden, with_handling_codes(golden.codes))
+    arrays["golden"] = model.kernel.dates(golden_requests(parts))
     with (directory / _ARRAYS).open("wb") as file:
         np.savez(file, **{name: np.asarray(array, order="C") for name, array in arrays.items()})  # type: ignore[arg-type]
     keys = {
@@ -429,8 +420,7 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _replay(model: ModelCore, golden: Floats, path: Path) -> None:
-    requests = golden_requests(model.parts)
-    found = model.kernel.dates(requests, with_handling_codes(requests.codes))
+    found = model.kernel.dates(golden_requests(model.parts))
     # NaN is unlike anything, so it is refused too.
     if not np.allclose(found, golden, rtol=0, atol=_GOLDEN_TOLERANCE):
         raise ModelFileError(

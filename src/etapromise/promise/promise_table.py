@@ -13,16 +13,8 @@ from etapromise.encoding.requests import as_released, dates_in_column, require_t
 from etapromise.encoding.shipment_values import readable_frame
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED
-from etapromise.history.features import with_handling_codes
 from etapromise.promise.arrival_distribution import PERCENTILES
-from etapromise.promise.confidence import (
-    LEFT_OUT,
-    MISTYPED,
-    UNSEEN_REGION,
-    assess,
-    messages_of,
-    only_region_unseen,
-)
+from etapromise.promise.confidence import LEFT_OUT, MISTYPED, assess, messages_of
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.tracking.faults import Note
 
@@ -50,17 +42,16 @@ def promise_frame(
     requests = model.parts.encoder.encode(as_released(frame))
     levels, position = shown_levels(service_level)
     standing = _standing_days(frame, requests, model.horizon)
-    codes = with_handling_codes(requests.codes)
-    day, probability, kept = model.kernel.reach(requests, codes, levels, standing)
+    day, probability, kept = model.kernel.reach(requests, levels, standing)
     days = day.astype(np.int64)[:, position]
     confidence = probability[:, position[len(PERCENTILES)]]
     code, reasons = assess(
-        model.parts, requests, reachable=confidence >= service_level, days=days[:, -3:]
+        model.parts,
+        requests,
+        reachable=confidence >= service_level,
+        days=days[:, -3:],
+        region_told=_text_of(frame, "destination_region").ne("").to_numpy(bool),
     )
-    if "destination_region" in frame.columns:
-        told = frame["destination_region"].fillna("").ne("").to_numpy(bool)
-        region = told & only_region_unseen(model.parts, requests)
-        reasons |= np.where(region, UNSEEN_REGION, 0).astype(np.int32)
     asked = standing != NOT_ASKED
     late = np.where(asked, 1.0 - kept, 1.0 - confidence)
     service = requests.codes[:, model.kernel.lost_level]

@@ -136,11 +136,11 @@ class QuotedPromise(Promise):
             reachable=answer.probability[-1] >= self.service_level,
             days=days,
         )
-        region, given = model.assessor.only_region_unseen(answer.code), None
-        if reasons & MISTYPED_BITS or region:
+        given = None
+        if reasons & MISTYPED_BITS:
             given = encoder.compiled.fields_of(self._quote[1])
-            if region and given.get("destination_region"):
-                reasons |= UNSEEN_REGION
+            if not given.get("destination_region"):
+                reasons &= ~UNSEEN_REGION
         messages, day = messages_of(reasons), request.order_day
         if encoder.disruptions is not None:
             concern = answer.number[DISRUPTED]

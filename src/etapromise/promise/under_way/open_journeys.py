@@ -16,11 +16,10 @@ from etapromise.array_types import MISSING, Dates, Floats, Ints, Mask
 from etapromise.encoding.requests import Requests
 from etapromise.encoding.shipment_values import utc_second
 from etapromise.errors import ContractError
-from etapromise.forecast.distribution import NOT_ASKED
-from etapromise.history.features import with_handling_codes
+from etapromise.forecast.distribution import NOT_ASKED, DatesKernel
 from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, outlook
-from etapromise.in_transit.remaining_time import Remaining, RemainingKernel
+from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
 from etapromise.shrinkage import believing
@@ -41,7 +40,7 @@ _LIKELY_LOST: Final = 0.5
 class _ForestDates:
     """Distributions over dates from today on, by the forest of remaining times."""
 
-    kernel: RemainingKernel
+    kernel: DatesKernel
     remaining: Remaining
 
     def dates(self) -> Floats:
@@ -281,7 +280,7 @@ _CANCELLED: Final = stage_number("cancelled")
 def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
     """What the model's forest says of whole durations, by the statistics of its moment."""
     parts = model.parts
-    x, offset = model.features.rows(requests, with_handling_codes(requests.codes))
+    x, offset = model.features.rows(requests, requests.arrays[0])
     return OrderPromises(
         parts.forest.levels, parts.statistics.settings.offset, parts.forest.predict(x), offset
     )
@@ -289,7 +288,7 @@ def _promises(model: ModelCore, requests: Requests) -> OrderPromises:
 
 def _given_none_came(model: ModelCore, requests: Requests, today: Ints) -> tuple[Floats, Floats]:
     """(n, horizon) from today on, given that nothing came before; (n,) that nothing ever will."""
-    whole = model.kernel.dates(requests, with_handling_codes(requests.codes))
+    whole = model.kernel.dates(requests)
     count, horizon = whole.shape
     first = today - requests.order_day
     column = first[:, None] + np.arange(horizon)

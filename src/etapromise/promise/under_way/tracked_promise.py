@@ -108,6 +108,11 @@ def tracked_why(
 
 
 _ALONE: Final = "shipment"
+# Of what is told of a parcel, what is plain already.
+_AS_THEY_ARE: Final = (
+    *("late_probability", "lost_probability", "return_probability", "at_risk", "likely_lost"),
+    *("stalled", "silent_days", "attempts"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,14 +199,7 @@ class Tracked:
             "stage": self.stage,
             "last_status": self.status,
             "promised_date": None if self.standing is None else self.standing.isoformat(),
-            "late_probability": self.late_probability,
-            "lost_probability": self.lost_probability,
-            "return_probability": self.return_probability,
-            "at_risk": self.at_risk,
-            "likely_lost": self.likely_lost,
-            "stalled": self.stalled,
-            "silent_days": self.silent_days,
-            "attempts": self.attempts,
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
             "delivered_at": None if self.delivered_at is None else self.delivered_at.isoformat(),
             "now": self.now.isoformat(),
             "unread_scans": list(self.unread),
