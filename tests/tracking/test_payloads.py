@@ -397,6 +397,62 @@ BRING = {
         }
     ]
 }
+INPOST_GROUP = {
+    "parcels": [
+        {
+            "trackingNumber": "A1",
+            "status": "EOL.1001",
+            "events": [
+                {
+                    "trackingNumber": "A1",
+                    "eventId": "1",
+                    "eventCode": "FMD.1002",
+                    "timestamp": "2026-03-02T09:15:00+01:00",
+                    "location": {"name": "Hub", "city": "Lille", "postalCode": "59000"},
+                },
+                {
+                    "trackingNumber": "A1",
+                    "eventId": "2",
+                    "eventCode": "EOL.1001",
+                    "timestamp": "2026-03-04T18:00:00+01:00",
+                    "location": None,
+                },
+            ],
+        }
+    ]
+}
+ONTRAC = {
+    "Packages": [
+        {
+            "Tracking": "A1",
+            "Events": [
+                {"UtcEventDateTime": "2026-03-02T08:15:00", "EventCode": "ORIG"},
+                {"UtcEventDateTime": "2026-03-04T18:00:00Z", "EventCode": "DLVD"},
+            ],
+        }
+    ]
+}
+CTT = {
+    "ObjectCode": "A1",
+    "Events": {
+        "List": [
+            {"DateTime": "2026-03-02T08:15:00Z", "StateId": 2, "Local": "LISBOA"},
+            {"DateTime": "2026-03-04T18:00:00Z", "StateId": 12, "Local": ""},
+        ]
+    },
+}
+SEUR = {
+    "recibidos": [],
+    "enviados": [
+        {
+            "clave_envio": "A1",
+            "situaciones": [
+                {"cod_situacion": "SX001", "fecha": "2026-03-02T08:15:00Z"},
+                {"cod_situacion": "LL003", "fecha": "2026-03-04T18:00:00Z"},
+            ],
+        }
+    ],
+}
 SENT: dict[str, Any] = {
     "aftership": AFTERSHIP,
     "easypost": EASYPOST,
@@ -420,13 +476,19 @@ SENT: dict[str, Any] = {
     "dhl-express": DHL_EXPRESS,
     "postnord": POSTNORD,
     "bring": BRING,
+    "inpost-group": INPOST_GROUP,
+    "ontrac": ONTRAC,
+    "ctt": CTT,
+    "seur": SEUR,
 }
 # Whose first scan says no more than that the parcel is on its way.
-UNDER_WAY = {"dhl", "royal-mail", "trackingmore", "postnord"}
+UNDER_WAY = {"dhl", "royal-mail", "trackingmore", "postnord", "seur"}
+# Who sends one event at a time, and has no list of them by parcel.
+ONE_BY_ONE = {"sendle"}
 
 
 def test_every_vendor_is_tried() -> None:
-    assert SENT.keys() == PAYLOADS.keys()
+    assert SENT.keys() | ONE_BY_ONE == PAYLOADS.keys()
 
 
 @pytest.mark.parametrize("vendor", SENT)
@@ -531,3 +593,26 @@ def test_a_webhook_of_cdek_is_one_scan() -> None:
     [scan] = scans_of_payload(sent).to_dict("records")
     assert (scan["shipment_id"], scan["status"]) == ("A1", "TAKEN_BY_COURIER")
     assert scan["scanned_at"] == "2026-03-02T15:15:00+0700"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "sent"),
+    [
+        (
+            "sendle",
+            {
+                "sendle_reference": "A1",
+                "event_id": "1",
+                "event_type": "Drop Off",
+                "scan_time": "2026-03-02T08:15:00Z",
+                "location_data": {"suburb": "Hobart", "state": "TAS", "postcode": "7000"},
+            },
+        ),
+        ("inpost-group", INPOST_GROUP["parcels"][0]["events"][0]),
+    ],
+)
+def test_a_webhook_is_one_event(vendor: str, sent: Any) -> None:
+    assert [name for name, form in PAYLOADS.items() if is_of(sent, form)] == [vendor]
+    [scan] = read_scans(scans_of_payload(sent)).accepted.to_dict("records")
+    assert (scan["shipment_id"], scan["status"]) == ("A1", "picked_up")
+    assert scan["scanned_at"] == pd.Timestamp("2026-03-02T08:15Z")
