@@ -305,10 +305,6 @@ def test_growing_stops_where_later_rows_are_served_best(*, with_censoring: bool)
     )
     assert 0 < forest.tree_count < 200
     assert rounds == [(i, 400) for i in range(1, forest.tree_count + 13)]
-    by_number = fit_forest(
-        X, y, levels=LEVELS, censored=censored, config=config, validation=np.flatnonzero(part)
-    )
-    assert same(forest, by_number)
     if not with_censoring:
         longer = fit_forest(
             X[~part],
@@ -418,11 +414,10 @@ def test_settings_that_cannot_work_are_refused(change: dict[str, object], messag
         ({"levels": [0.0, 0.5]}, ContractError, "within"),
         ({"weight": -np.ones(100)}, ContractError, "weight does not fit"),
         ({"weight": np.zeros(100)}, InsufficientHistoryError, "no rows of positive weight"),
-        ({"censored": np.ones(3, np.bool_)}, ContractError, "censored has shape"),
+        ({"censored": np.ones(3, np.bool_)}, ContractError, r"censored \(3,\); expected"),
         ({"censored": np.ones(100, np.bool_)}, InsufficientHistoryError, "All 100 rows"),
         ({"validation": np.ones(100, np.bool_)}, InsufficientHistoryError, "some but not all"),
-        ({"validation": np.array([100])}, ContractError, "validation rows do not fit"),
-        ({"validation": np.ones(99, np.bool_)}, ContractError, "validation mask has shape"),
+        ({"validation": np.ones(99, np.bool_)}, ContractError, r"validation \(99,\); expected"),
         ({"X": np.zeros((0, 2)), "y": np.zeros(0)}, InsufficientHistoryError, "no rows"),
     ],
 )

@@ -77,12 +77,8 @@ class EncodedStruct(ctypes.Structure):
         leg: row of the first ways; -1 where nobody else brings it.
     """
 
-    _fields_ = tuple(
-        (name, ctypes.c_int32)
-        for name in (
-            *("order_day", "clock", "zone_source", "zone", "origin_zone", "warehouse"),
-            *("holidays", "leg_clock", "leg"),
-        )
+    _fields_ = native.fields(
+        "i order_day clock zone_source zone origin_zone warehouse holidays leg_clock leg"
     )
     order_day: int
     clock: int
@@ -115,7 +111,7 @@ class _EncoderStruct(ctypes.Structure):
 class _WordsStruct(ctypes.Structure):
     """`etp_words` of native/encoder.h."""
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("word", "start", "bytes"))
+    _fields_ = native.fields("p word start bytes")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,6 +139,11 @@ class EncoderTables:
     def levels(self) -> tuple[Level, ...]:
         """The levels at which history is gathered."""
         return levels_with(self.categorical, hand_offs=self.hand_offs is not None)
+
+    @cached_property
+    def index_of(self) -> Mapping[str, KeyIndex]:
+        """The keys of each level, by its name."""
+        return dict(zip(self.level_names, self.indexes, strict=True))
 
     @cached_property
     def level_names(self) -> list[str]:
@@ -185,37 +186,28 @@ class _HandOffsStruct(ctypes.Structure):
     )
 
 
-class _HandOffTables:
-    """Hand-offs as the compiled code reads them."""
-
-    def __init__(
-        self, hand_offs: HandOffs, services: NDArray[np.int32], *, carrier_pairs: bool
-    ) -> None:
-        """Lay them out.
-
-        Args:
-            services: (carriers,) row of each carrier's own service among the clocks' services.
-            carrier_pairs: whether pairs of carriers have rows of their own among them.
-        """
-        names = [utf8(name) for name in hand_offs.carriers]
-        joined = b"".join(names)
-        arrays: dict[str, NDArray[Any]] = {
-            "start": np.cumsum(
-                [0, *(len(level) for level in hand_offs.last_mile[:-1])], dtype=np.int64
-            ),
-            "last_mile": np.concatenate(hand_offs.last_mile).astype(np.int32),
-            "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
-            "service": np.ascontiguousarray(services, np.int32),
-            "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
-        }
-        self.struct = _HandOffsStruct(
-            levels=len(hand_offs.last_mile),
-            name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
-            leg_steps=hand_offs.leg_days.shape[1] - 1,
-            carrier_pairs=carrier_pairs,
-            **{name: array.ctypes.data for name, array in arrays.items()},
-        )
-        self._alive = (joined, arrays)
+def _hand_offs_struct(encoder: EncoderTables, hand_offs: HandOffs) -> _HandOffsStruct:
+    """Hand-offs as the compiled code reads them; what it points to lives as long as it."""
+    names = [utf8(name) for name in hand_offs.carriers]
+    joined = b"".join(names)
+    arrays: dict[str, NDArray[Any]] = {
+        "start": np.cumsum(
+            [0, *(len(level) for level in hand_offs.last_mile[:-1])], dtype=np.int64
+        ),
+        "last_mile": np.concatenate(hand_offs.last_mile).astype(np.int32),
+        "name_start": np.cumsum([0, *map(len, names)], dtype=np.int64),
+        "service": np.ascontiguousarray(encoder.last_mile_services, np.int32),
+        "leg_days": np.ascontiguousarray(hand_offs.leg_days, np.float64),
+    }
+    struct = _HandOffsStruct(
+        levels=len(hand_offs.last_mile),
+        name=ctypes.cast(ctypes.c_char_p(joined), ctypes.c_void_p),
+        leg_steps=hand_offs.leg_days.shape[1] - 1,
+        carrier_pairs=encoder.has_carrier_pairs,
+        **{name: array.ctypes.data for name, array in arrays.items()},
+    )
+    struct.alive = (joined, arrays)
+    return struct
 
 
 class CompiledEncoder:
@@ -271,13 +263,11 @@ class CompiledEncoder:
             *(services, holidays, holidays),
             *[warehouses] * (len(calendars) - 3),
         ]
-        carrier_pairs = None
+        handed_over = None
         if hand_offs is not None:
             tables += [KeyTable(keys) for keys in (*hand_offs.keys, hand_offs.leg_keys)]
             tables.append(services)
-            carrier_pairs = _HandOffTables(
-                hand_offs, encoder.last_mile_services, carrier_pairs=encoder.has_carrier_pairs
-            )
+            handed_over = _hand_offs_struct(encoder, hand_offs)
         zones = ZoneTables(encoder.zones, clocks.first_day, clocks.last_day)
         keys = (KeysStruct * len(tables))(*(table.struct for table in tables))
         arrays = {
@@ -316,11 +306,11 @@ class CompiledEncoder:
             zones=ctypes.addressof(zones.struct),
             warehouse_levels=len(calendars) - 3,
             dispatch=encoder.dispatch.address,
-            hand_offs=None if carrier_pairs is None else ctypes.addressof(carrier_pairs.struct),
+            hand_offs=None if handed_over is None else ctypes.addressof(handed_over),
             disruptions=None if encoder.disruptions is None else encoder.disruptions.address,
             **{name: array.ctypes.data for name, array in arrays.items()},
         )
-        kept = (tables, zones, keys, arrays, bound, carrier_pairs)
+        kept = (tables, zones, keys, arrays, bound, handed_over)
         self._alive = (*kept, encoder.dispatch, encoder.disruptions)
         self.address = ctypes.addressof(bound)
 

@@ -27,8 +27,8 @@ from etapromise import native
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.errors import ContractError, InsufficientHistoryError, extra_needed
 from etapromise.forecast.boosting_state import BoostingState, Workers
-from etapromise.forecast.forest import Forest
-from etapromise.forecast.forest_layout import MAX_LEAVES, MAX_LEVELS, Trees, join_trees
+from etapromise.forecast.forest import Forest, require_levels
+from etapromise.forecast.forest_layout import MAX_LEAVES, Trees, join_trees
 from etapromise.forecast.survival import kaplan_meier_quantiles
 
 # Spans of time that validation rows are looked at in, where each has so many of them.
@@ -103,8 +103,8 @@ def fit_forest(
         levels: (q,) quantile levels, strictly ascending, within (0, 1).
         weight: (n,) how much each row counts, at least 0; by default 1.
         censored: (n,) true where all that is known is that the target exceeds y.
-        validation: rows to stop on, as a mask (n,) or as indices; grown without them. Take later
-            rows than the rest, in the order of time: the forest will be used on later ones still.
+        validation: (n,) true of rows to stop on; grown without them. Take later rows than the
+            rest, in the order of time: the forest will be used on later ones still.
             It is cut to the trees that did best on most of them, in the median of eight spans.
             Without, all `rounds` trees are grown and kept.
         progress: told after every tree.
@@ -114,9 +114,9 @@ def fit_forest(
         InsufficientHistoryError: there are no rows to grow on, or all of them are censored.
     """
     config = config or BoostingConfig()
-    features, target, weights, bounds = _checked(X, y, weight, censored)
-    level = _checked_levels(levels)
-    mask = _mask(validation, len(target))
+    features, target, weights, bounds, mask = _checked(X, y, weight, censored, validation)
+    level = np.ascontiguousarray(levels, np.float64)
+    require_levels(level)
     held_out = None if mask is None else _together(mask)
     # Not held out, and of some weight.
     counts = np.ones(len(target), np.bool_) if weights is None else weights > 0
@@ -158,7 +158,10 @@ def _grow(
     # LightGBM takes seconds to load, and who refreshes a model grows no tree.
     with extra_needed():
         from etapromise.forecast.tree_grower import TreeGrower  # noqa: PLC0415 — see above
-    rows = _shape_rows(len(training.y), config)
+    rows: slice | Ints = slice(None)
+    if len(training.y) > config.shape_rows:
+        random = np.random.default_rng(config.seed)
+        rows = np.sort(random.choice(len(training.y), config.shape_rows, replace=False))
     grower = TreeGrower(training, rows, _lightgbm_parameters(config))
     order = _level_order(len(level))
     parts: list[Trees] = []
@@ -184,13 +187,6 @@ def _grow(
         if stopping is not None and stopping.after(single, value):
             break
     return parts, values
-
-
-def _shape_rows(count: int, config: BoostingConfig) -> slice | Ints:
-    if count <= config.shape_rows:
-        return slice(None)
-    drawn = np.random.default_rng(config.seed).choice(count, config.shape_rows, replace=False)
-    return np.sort(drawn)
 
 
 class _Stopping:
@@ -295,67 +291,39 @@ def _part(column: NDArray[Any] | None, rows: slice | Mask) -> NDArray[Any] | Non
 
 
 def _checked(
-    X: ArrayLike, y: ArrayLike, weight: ArrayLike | None, censored: ArrayLike | None
-) -> tuple[NDArray[Any], Floats, Floats | None, Mask | None]:
+    X: ArrayLike,
+    y: ArrayLike,
+    weight: ArrayLike | None,
+    censored: ArrayLike | None,
+    validation: ArrayLike | None,
+) -> tuple[NDArray[Any], Floats, Floats | None, Mask | None, Mask | None]:
+    """All of them as arrays that fit together: the kernels trust them blindly."""
     features = np.asarray(X)
     if features.dtype != np.float32:
         features = features.astype(np.float64, copy=False)
-    features = np.ascontiguousarray(features)
     target = np.ascontiguousarray(y, np.float64)
-    if features.ndim != 2 or target.shape != features.shape[:1]:
-        raise ContractError(
-            f"X has shape {features.shape} and y {target.shape}; expected (n, p) and (n,)."
-        )
+    weights = None if weight is None else np.ascontiguousarray(weight, np.float64)
+    bounds, later = (
+        None if rows is None else np.ascontiguousarray(rows, np.bool_)
+        for rows in (censored, validation)
+    )
+    columns = {"y": target, "weight": weights, "censored": bounds, "validation": later}
+    for name, column in columns.items():
+        if column is not None and (features.ndim != 2 or column.shape != features.shape[:1]):
+            raise ContractError(
+                f"X has shape {features.shape} and {name} {column.shape}; expected (n, p) and (n,)."
+            )
     if len(target) == 0:
         raise InsufficientHistoryError("There are no rows to grow a forest on; give some history.")
     if not np.isfinite(target).all():
         raise ContractError("y has NaN or infinite values; expected a number in every row.")
-    weights = None if weight is None else np.ascontiguousarray(weight, np.float64)
-    if weights is not None and (
-        weights.shape != target.shape or not np.isfinite(weights).all() or weights.min() < 0
-    ):
+    if weights is not None and not (np.isfinite(weights).all() and weights.min() >= 0):
         raise ContractError("weight does not fit; expected a finite number >= 0 for each row.")
-    bounds = None if censored is None else np.ascontiguousarray(censored, np.bool_)
-    if bounds is not None and bounds.shape != target.shape:
-        raise ContractError(f"censored has shape {bounds.shape}; expected {target.shape}.")
+    if later is not None and (not later.any() or later.all()):
+        raise InsufficientHistoryError(
+            f"{int(later.sum())} of {len(target)} rows are for validation; expected some but not "
+            "all."
+        )
     if bounds is not None and not bounds.any():
         bounds = None
-    return features, target, weights, bounds
-
-
-def _checked_levels(levels: ArrayLike) -> Floats:
-    level = np.ascontiguousarray(levels, np.float64)
-    if (
-        level.ndim != 1
-        or not 1 <= len(level) <= MAX_LEVELS
-        or not (level.min() > 0 and level.max() < 1 and (np.diff(level) > 0).all())
-    ):
-        raise ContractError(
-            f"levels are {level}; expected 1 to {MAX_LEVELS} of them, strictly ascending, within "
-            "(0, 1)."
-        )
-    return level
-
-
-def _mask(validation: ArrayLike | None, rows: int) -> Mask | None:
-    if validation is None:
-        return None
-    given = np.asarray(validation)
-    if given.dtype == np.bool_:
-        if given.shape != (rows,):
-            raise ContractError(f"The validation mask has shape {given.shape}; expected ({rows},).")
-        mask = given
-    else:
-        mask = np.zeros(rows, np.bool_)
-        try:
-            mask[given.astype(np.intp, casting="safe")] = True
-        except (IndexError, TypeError) as error:
-            raise ContractError(
-                f"The validation rows do not fit: {error}. Expected a mask or row numbers below "
-                f"{rows}."
-            ) from error
-    if not mask.any() or mask.all():
-        raise InsufficientHistoryError(
-            f"{int(mask.sum())} of {rows} rows are for validation; expected some but not all."
-        )
-    return mask
+    return np.ascontiguousarray(features), target, weights, bounds, later

@@ -144,11 +144,8 @@ class Calibration(ArrayRecord):
         _require_whole(part, arrays["knot"])
         return tuple(
             cls(
-                arrays["knot"][one],
-                arrays["kept"][one],
-                arrays["settled"][one],
-                arrays["log_hazard"][one],
-                float(arrays["evidence"][one]),
+                **{name: arrays[name][one] for name in layouts},
+                evidence=float(arrays["evidence"][one]),
             )
             for one in range(count)
         )

@@ -236,6 +236,16 @@ def stored_forest(part: StoredPart, features: int) -> dict[str, NDArray[np.gener
     return arrays
 
 
+def require_levels(levels: NDArray[np.float64]) -> None:
+    """Raises: ContractError: they are no quantile levels that a forest can have."""
+    if levels.ndim != 1 or not 1 <= len(levels) <= MAX_LEVELS:
+        raise ContractError(f"Found {levels.size} quantile levels; expected 1 to {MAX_LEVELS}.")
+    if not (np.all(levels > 0) and np.all(levels < 1) and np.all(np.diff(levels) > 0)):
+        raise ContractError(
+            f"The quantile levels are {levels}; expected them strictly ascending within (0, 1)."
+        )
+
+
 def _frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     copy = array.copy()
     copy.flags.writeable = False
@@ -250,13 +260,8 @@ def _check(
     values: NDArray[np.float32],
 ) -> None:
     """The kernel trusts these arrays blindly, so nothing that could lead it astray may pass."""
+    require_levels(levels)
     q = len(levels)
-    if levels.ndim != 1 or not 1 <= q <= MAX_LEVELS:
-        raise ContractError(f"Found {q} quantile levels; expected 1 to {MAX_LEVELS}.")
-    if not (np.all(levels > 0) and np.all(levels < 1) and np.all(np.diff(levels) > 0)):
-        raise ContractError(
-            f"The quantile levels are {levels}; expected them to ascend strictly within (0, 1)."
-        )
     if start.shape != (q,) or values.ndim != 2 or values.shape[1] != q:
         raise ContractError(
             f"Start values have shape {start.shape} and leaf values {values.shape}; expected "

@@ -14,7 +14,7 @@ In a store, beside the numbers of its orders::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -132,7 +132,7 @@ class _Kept:
 
 def _stored(sums: LookSums, encoder: Encoder) -> dict[str, Any]:
     """Sums as plain arrays and texts, which do not hang on how an encoder numbers its keys."""
-    places, index = sums.ended.passages, _indexes(encoder)
+    places, index = sums.ended.passages, encoder.index_of
     arrays: dict[str, Any] = {
         "facilities": list(sums.facilities),
         "status": places.status,
@@ -155,7 +155,7 @@ def _stored(sums: LookSums, encoder: Encoder) -> dict[str, Any]:
 
 def _read(arrays: dict[str, Any], encoder: Encoder) -> LookSums:
     """What `_stored` made of sums, by the rows of an encoder."""
-    index = _indexes(encoder)
+    index = encoder.index_of
     columns = [
         _rows(arrays[f"{level} keys"], index[level], _takers(level, index))[arrays[level]]
         for level in FLOW_LEVELS[:-1]
@@ -198,11 +198,7 @@ def _read(arrays: dict[str, Any], encoder: Encoder) -> LookSums:
     )
 
 
-def _indexes(encoder: Encoder) -> dict[str, KeyIndex]:
-    return {level.name: index for level, index in zip(encoder.levels, encoder.indexes, strict=True)}
-
-
-def _takers(level: str, index: dict[str, KeyIndex]) -> KeyIndex | None:
+def _takers(level: str, index: Mapping[str, KeyIndex]) -> KeyIndex | None:
     """Whose rows follow those of a level in the flow, see `outlook.HandedOver`."""
     return index.get("taker_region") if level == "service_region" else None
 

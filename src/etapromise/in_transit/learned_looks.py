@@ -124,11 +124,8 @@ class LearnedLooks:
     @classmethod
     def of(cls, parts: Sequence[tuple[LookSums, bool]], encoder: Encoder) -> LearnedLooks:
         """From sums over parcels, and whether what they say of settled parcels counts already."""
-        index = {
-            level.name: rows for level, rows in zip(encoder.levels, encoder.indexes, strict=True)
-        }
-        services = len(index["service"])
-        gaps = GapSums.nothing(len(STAGES), len(index["carrier"]))
+        services = len(encoder.index_of["service"])
+        gaps = GapSums.nothing(len(STAGES), len(encoder.index_of["carrier"]))
         looks, parcels = np.zeros(services, np.int64), np.zeros(services, np.int64)
         seen, back = np.zeros((2, services, *Exits.shape()))
         found = np.zeros((services, len(STAGES)))

@@ -32,7 +32,6 @@ from etapromise.stored_arrays import (
     Array,
     ArrayLayout,
     StoredArrays,
-    StoredPart,
     array_of_texts,
     different_texts,
 )
@@ -78,15 +77,17 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
     """The parts that `transit_to_bytes` wrote."""
     stored = StoredArrays("transit.npz", content)
     whole = stored.part("")
-    features, stages, facilities = _names(whole)
+    names = whole.texts("names")
+    if len(names) != 3:
+        whole.refuse("names", f"{len(names)} lists", "features, stages and facilities")
+    features, stages, places = names
+    facilities = different_texts("facilities of transit.npz", places)
     if features != list(TRANSIT_FEATURES) or stages != list(STAGES):
         raise ModelFileError(
             "Found in-transit predictions of another version of etapromise; expected this "
             "one's features and stages. Train again, or use the version that wrote them."
         )
-    sizes = {
-        level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
-    }
+    sizes = {name: len(encoder.index_of[name]) for name in ("carrier", "service")}
     silences = {"stages": len(STAGES), "carriers": sizes["carrier"]}
     known = whole.read(_LAYOUT, rows=_GOLDEN_ROWS, horizon=horizon)
     parts = TransitParts(
@@ -110,13 +111,6 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
             "train again."
         )
     return parts
-
-
-def _names(whole: StoredPart) -> tuple[Any, Any, tuple[str, ...]]:
-    names = whole.texts("names")
-    if len(names) != 3:
-        whole.refuse("names", f"{len(names)} lists", "features, stages and facilities")
-    return names[0], names[1], different_texts("facilities of transit.npz", names[2])
 
 
 def _golden(parts: TransitParts, clocks: Clocks, horizon: int) -> Floats:

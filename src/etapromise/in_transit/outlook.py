@@ -8,13 +8,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from etapromise import native
-from etapromise.array_types import Floats, Ints, Mask, with_rows
+from etapromise.array_types import MISSING, Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS, Passages
@@ -196,11 +197,6 @@ class HandedOver:
         """Some of the parcels."""
         return replace(self, requests=self.requests.take(rows), known=self.known[rows])
 
-    @classmethod
-    def nobody(cls, encoder: Encoder, requests: Requests) -> HandedOver | None:
-        """The same where nobody is known to have taken any parcel over."""
-        return cls.seen(encoder, requests, np.zeros(len(requests), bool))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots:
@@ -208,72 +204,44 @@ class Snapshots:
 
     Attributes:
         level_names: of the encoder.
+        zones: (n,) IANA names of the destinations' zones.
         ordered: (n,) microseconds since 1970 UTC.
         promises: what was expected at their orders.
         states: (m,) where they stand; `states.parcel` says whose.
-        positions: (m,) where that is on the clock.
-        silence: (m,) operational days since the latest event.
         handed_over: the parcels as those of other carriers', which count from the hand-off on.
     """
 
     level_names: Sequence[str]
+    clocks: Clocks
     requests: Requests
+    zones: NDArray[Any]
     ordered: Ints
     promises: OrderPromises
     states: States
-    positions: Positions
-    silence: Floats
     handed_over: HandedOver | None = None
 
-    @classmethod
-    def at(
-        cls,
-        states: States,
-        *,
-        level_names: Sequence[str],
-        clocks: Clocks,
-        requests: Requests,
-        zones: NDArray[Any],
-        ordered: Ints,
-        promises: OrderPromises,
-        handed_over: HandedOver | None = None,
-    ) -> Snapshots:
-        """Place states of parcels; `zones` (n,) are the destinations' IANA names."""
-        parcel = states.parcel
-        clock = _clocks(states, requests, handed_over)
-        positions = Positions.of(clocks, clock, states.moment, zones[parcel])
-        return cls(
-            level_names=level_names,
-            requests=requests,
-            ordered=ordered,
-            promises=promises,
-            states=states,
-            positions=positions,
-            silence=positions.silence(states, ordered[parcel]),
-            handed_over=handed_over,
-        )
+    @cached_property
+    def positions(self) -> Positions:
+        """(m,) where the states are on the clocks of who usually brings the parcels, or does."""
+        states, over = self.states, self.handed_over
+        clock = self.requests.clock[states.parcel]
+        if over is not None:
+            other = over.requests.clock[states.parcel]
+            clock = np.where(_is_handed_over(states, over), other, clock)
+        return Positions.of(self.clocks, clock, states.moment, self.zones[states.parcel])
 
-    def elsewhere(self, states: States, zones: NDArray[Any]) -> Snapshots:
-        """Other looks at the same parcels; `zones` (n,) are the destinations' IANA names."""
-        return Snapshots.at(
-            states,
-            level_names=self.level_names,
-            clocks=self.positions.clocks,
-            requests=self.requests,
-            zones=zones,
-            ordered=self.ordered,
-            promises=self.promises,
-            handed_over=self.handed_over,
-        )
+    @cached_property
+    def silence(self) -> Floats:
+        """(m,) operational days since the latest event."""
+        return self.positions.silence(self.states, self.ordered[self.states.parcel])
 
     def take(self, rows: NDArray[Any]) -> Snapshots:
         """Some of them."""
-        return replace(
-            self,
-            states=self.states.take(rows),
-            positions=with_rows(self.positions, rows, "clocks"),
-            silence=self.silence[rows],
-        )
+        found = replace(self, states=self.states.take(rows))
+        # Known already: to place millions of looks again would take minutes.
+        found.__dict__["positions"] = with_rows(self.positions, rows, "clocks")
+        found.__dict__["silence"] = self.silence[rows]
+        return found
 
     def codes(self, level: str) -> Ints:
         """(m,) each one's row of a level."""
@@ -333,42 +301,26 @@ def _is_handed_over(states: States, over: HandedOver) -> Mask:
     return np.asarray((states.handed_off > 0) & over.known[states.parcel])
 
 
-def _clocks(states: States, requests: Requests, over: HandedOver | None) -> NDArray[np.int32]:
-    """(m,) of who usually brings the parcels, or was seen to."""
-    parcel = states.parcel
-    usual = requests.clock[parcel]
-    if over is None:
-        return usual
-    return np.where(_is_handed_over(states, over), over.requests.clock[parcel], usual)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
     """What is to be expected of m parcels.
 
     Attributes:
-        looks: where they stand.
         remaining: their distributions, for the kernel.
-        still: (m,) share of silences that end which last longer than theirs has by now.
+        stalled: (m,) silent for longer than is usual.
         lost: (m,) probability that the parcel is lost, or destroyed, for good.
         returned: (m,) probability that it goes back to the sender.
     """
 
-    looks: Snapshots
     remaining: Remaining
-    still: Floats
+    stalled: Mask
     lost: Floats
     returned: Floats
-
-    @property
-    def stalled(self) -> Mask:
-        """(m,) silent for longer than is usual."""
-        return is_open(self.looks.states) & (self.still < _STALLED_BELOW)
 
 
 def is_open(states: States) -> Mask:
     """(m,) whether the event is still to come, and likely to."""
-    return np.asarray(_OPEN[states.stage] & (states.arrived == np.iinfo(np.int64).min))
+    return np.asarray(_OPEN[states.stage] & (states.arrived == MISSING))
 
 
 def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any = None) -> Outlook:
@@ -388,10 +340,8 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
     carrier = looks.codes("carrier")
     still = parts.silence.still(stage, carrier, looks.silence)
     lost, returned = shares(parts.silence, parts.exits, looks, still)
-    service = looks.codes("service")
-    hazard = parts.log_hazard[stage, service]
+    hazard = parts.log_hazard[stage, looks.codes("service")]
     return Outlook(
-        looks=looks,
         remaining=Remaining(
             group=states.stage,
             log_days=parts.forest.predict(x),
@@ -402,7 +352,7 @@ def outlook(parts: TransitParts, looks: Snapshots, scans: ParcelScans, flow: Any
             today=looks.positions.today,
             concern=looks.requests.numbers[states.parcel, DISRUPTED],
         ),
-        still=still,
+        stalled=is_open(states) & (still < _STALLED_BELOW),
         lost=lost,
         returned=returned,
     )

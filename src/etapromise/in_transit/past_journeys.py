@@ -67,13 +67,12 @@ def parcel_scans(
         scans = tracked.scans_of(known.shipments, known.moment)
         return ParcelScans.of(known.shipments, scans)
     every = np.arange(len(known)) if rows is None else rows
-    digests, first, parts = known.digests(), 0, [ParcelScans.nothing()]
+    digests, first, parts = known.digests(), 0, []
     for week, positions in known.rows_by_week():
         start, end = np.searchsorted(every, [first, first + len(positions)])
         mine = digests[first : first + len(positions)]
         if start < end:
-            found = _of_week(known, week, positions, mine, digests[every[start:end]])
-            parts.append(found)
+            parts.append(_of_week(known, week, positions, mine, digests[every[start:end]]))
         first += len(positions)
     return ParcelScans.joined(parts).before(int(known.moment.timestamp() * 1e6))
 
@@ -98,7 +97,7 @@ def _of_week(
     if table is not None and about_kept(table)["files"] == files:
         arrays = arrays_of_table(table)
         orders = arrays.pop("orders")
-        parts.append(_scans(arrays))
+        parts.append(ParcelScans(**arrays | {"facilities": tuple(arrays["facilities"])}))
     if not np.isin(wanted, orders).all():
         absent = ~np.isin(digests, orders)
         shipments = known.shipments_of(week).iloc[rows[absent]].reset_index(drop=True)
@@ -109,10 +108,6 @@ def _of_week(
         parts = [whole]
     by_digest = np.argsort(orders)
     return parts[0].take(by_digest[np.searchsorted(orders, wanted, sorter=by_digest)])
-
-
-def _scans(arrays: dict[str, Any]) -> ParcelScans:
-    return ParcelScans(**{**arrays, "facilities": tuple(arrays["facilities"])})
 
 
 _DAY: Final = 86_400_000_000
@@ -152,7 +147,6 @@ class TransitHistory:
         day: (m,) UTC day of each look.
         parcel_weight: (n,) how many parcels each stands for, 1 on average; see `sampling`.
         until: (n,) microseconds: when the event was known, else the start of the as-of day.
-        zones: (n,) IANA names of the destinations' zones.
         event: what is waited for.
     """
 
@@ -165,7 +159,6 @@ class TransitHistory:
     day: Ints
     parcel_weight: Floats
     until: Ints
-    zones: NDArray[Any]
     event: Event
 
     @property
@@ -262,8 +255,7 @@ class TransitHistory:
         states = self.scans.states(
             np.arange(count), np.full(count, day * _DAY - 1, np.int64), self.event
         )
-        looks = self.looks.elsewhere(states, self.zones)
-        lost, back = shares(silence, exits, looks)
+        lost, back = shares(silence, exits, replace(self.looks, states=states))
         return np.asarray((1.0 - lost) * (1.0 - back))
 
 
@@ -351,7 +343,7 @@ class PastParcels:
         """
         gathered = self.gathered
         results, requests = gathered.outcomes.take(rows), gathered.requests.take(rows)
-        scans, until, zones = self.scans(rows), self.until[rows], self.zones[rows]
+        scans, until = self.scans(rows), self.until[rows]
         # Another number than the one that spreads the event over its day, or hours would tell it.
         hour = results.within * 104_729.0 % 1.0
         parcel, when = snapshot_moments(scans, until, hour)
@@ -365,12 +357,12 @@ class PastParcels:
                 offset,
             )
         over = self.handed_over
-        looks = Snapshots.at(
-            scans.states(parcel, when, self.tracked.event),
+        looks = Snapshots(
+            states=scans.states(parcel, when, self.tracked.event),
             level_names=gathered.encoder.level_names,
             clocks=gathered.encoder.clocks,
             requests=requests,
-            zones=zones,
+            zones=self.zones[rows],
             ordered=scans.ordered,
             promises=promises,
             handed_over=None if over is None else over.take(rows),
@@ -385,6 +377,5 @@ class PastParcels:
             day=when // _DAY,
             parcel_weight=self.weight[rows],
             until=until,
-            zones=zones,
             event=self.tracked.event,
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import datetime as dt
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -39,28 +39,12 @@ from etapromise.tracking.texts import CarrierNumbers, Identifiers, coded
 if TYPE_CHECKING:
     import pandas as pd
 
+# What says nothing of the way leaves a parcel as it was ordered.
 _STAGE_OF: Final = {
+    **{name: name for name in STAGES},
+    **dict.fromkeys(("arrived", "departed", "customs_cleared", "transferred"), "in_transit"),
     "picked_up": "handed_over",
-    "in_transit": "in_transit",
-    "arrived": "in_transit",
-    "departed": "in_transit",
     "customs_hold": "customs",
-    "customs_cleared": "in_transit",
-    "transferred": "in_transit",
-    "out_for_delivery": "out_for_delivery",
-    "attempted": "attempted",
-    "available_for_pickup": "available_for_pickup",
-    "delivered": "delivered",
-    "returning": "returning",
-    "returned": "returned",
-    "damaged": "damaged",
-    "lost": "lost",
-    "cancelled": "cancelled",
-}
-_STATUS_OF_PROOF: Final = {
-    "attempted": "attempted",
-    "delivered": "delivered",
-    "available": "available_for_pickup",
 }
 
 
@@ -181,6 +165,10 @@ class OneScan(NamedTuple):
     by_another: bool
 
 
+_TYPES: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("scanned", "received", "ordered"), np.int64),
+    **dict.fromkeys(("status", "other"), np.uint8),
+}
 _PER_SCAN: Final = ("scanned", "received", "status", "other", "facility")
 _receipt: Final = operator.attrgetter("received")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -284,23 +272,8 @@ class ParcelScans:
         )
 
     @classmethod
-    def nothing(cls) -> ParcelScans:
-        """Those of no parcels."""
-        empty = np.zeros(0, np.int64)
-        return cls(
-            first=np.zeros(1, np.int64),
-            scanned=empty,
-            received=empty,
-            status=empty.astype(np.uint8),
-            other=empty.astype(np.uint8),
-            facility=empty.astype(np.int32),
-            facilities=(),
-            ordered=empty,
-        )
-
-    @classmethod
     def joined(cls, parts: Sequence[ParcelScans]) -> ParcelScans:
-        """One's parcels after another's; facilities that are in no scan are left out."""
+        """One's parcels after another's, or of none; facilities in no scan are left out."""
         used = [
             [part.facilities[row] for row in np.unique(part.facility) if row >= 0] for part in parts
         ]
@@ -310,18 +283,16 @@ class ParcelScans:
             np.array([*(rows.get(name, -1) for name in part.facilities), -1], np.int32)
             for part in parts
         ]
-        counts = np.concatenate([np.diff(part.first) for part in parts])
-        one_after_another = {
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in (*_PER_SCAN[:-1], "ordered")
-        }
+        counts = [np.diff(part.first) for part in parts]
+        places = [names[part.facility] for part, names in zip(parts, now, strict=True)]
         return cls(
-            first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            facility=np.concatenate(
-                [names[part.facility] for part, names in zip(parts, now, strict=True)]
-            ),
+            first=np.cumsum(np.concatenate([[0], *counts])).astype(np.int64),
+            facility=np.concatenate([np.zeros(0, np.int32), *places]),
             facilities=facilities,
-            **one_after_another,
+            **{
+                name: np.concatenate([np.zeros(0, kind), *(getattr(part, name) for part in parts)])
+                for name, kind in _TYPES.items()
+            },
         )
 
     def before(self, moment: int) -> ParcelScans:
@@ -354,7 +325,9 @@ class ParcelScans:
             **{name: np.empty(len(parcel), np.int32) for name in _COUNTS},
             **{name: np.empty(len(parcel), np.int64) for name in _TIMES},
         }
-        proofs = _bits(_STATUS_OF_PROOF[name] for name in EVENT_PROOFS[event])
+        proofs = _bits(
+            "available_for_pickup" if name == "available" else name for name in EVENT_PROOFS[event]
+        )
         struct = _StatesStruct(
             shipments=len(self),
             tolerance=_RULES.tolerance,

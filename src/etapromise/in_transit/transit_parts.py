@@ -279,9 +279,7 @@ def transit_kernel(
 
 def flow_sizes(encoder: Encoder, facilities: Sequence[str]) -> Ints:
     """(levels,) rows of the flow's levels."""
-    sizes = {
-        level.name: len(index) for level, index in zip(encoder.levels, encoder.indexes, strict=True)
-    }
+    sizes = {name: len(index) for name, index in encoder.index_of.items()}
     # Who takes parcels over has rows of its own there, see `HandedOver`.
     sizes["service_region"] += sizes.get("taker_region", 0)
     return np.array([*(sizes[name] for name in FLOW_LEVELS[:-1]), len(facilities) + 1], np.int64)

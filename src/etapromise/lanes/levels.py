@@ -291,13 +291,12 @@ def level_indexes(levels: Sequence[Level], keys: Mapping[str, Sequence[str]]) ->
     indexes = []
     for level in levels:
         divided = by_pickup_weekday(level)
-        own = keys[level.name] if divided is None else _by_weekday(keys[divided])
+        if divided is None:
+            own = keys[level.name]
+        else:
+            own = [f"{key}{_SEPARATOR}{day}" for key in keys[divided] for day in range(_WEEKDAYS)]
         indexes.append(KeyIndex(own))
     return indexes
-
-
-def _by_weekday(keys: Sequence[str]) -> list[str]:
-    return [f"{key}{_SEPARATOR}{day}" for key in keys for day in range(_WEEKDAYS)]
 
 
 def stored_indexes(file: str, values: Any, levels: Sequence[Level]) -> list[KeyIndex]:

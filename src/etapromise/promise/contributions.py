@@ -180,7 +180,7 @@ class _Usual:
                 x[place] = 0.0
             if kind == "total" and field == "deviation":
                 start = int(statistics.total_start[names.index(level)])
-                rows = len(model.parts.encoder.indexes[names.index(level)])
+                rows = len(model.parts.encoder.index_of[level])
                 table = statistics.total[start + 1 : start + rows].astype(np.float64)
                 evidence = table[:, FIELDS.index("evidence")]
                 if evidence.sum() > 0.0:

@@ -203,7 +203,7 @@ class Explanation:
             row = self._answer.code[level]
             pace = float(parts.statistics.total[parts.statistics.total_start[level] + row, _PACE])
             if row > 0 and pace * now > 0.0 and abs(pace) > most:
-                told, most = days.get(parts.encoder.indexes[level].keys[row - 1]), abs(pace)
+                told, most = days.get(parts.encoder.index_of[name].keys[row - 1]), abs(pace)
         found = None if told is None else dt.date.fromisoformat(told)
         return found if found is not None and found <= ordered else None
 

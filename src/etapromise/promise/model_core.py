@@ -328,5 +328,5 @@ class ModelCore:
 
 def _near_name(encoder: Encoder, level: str, before: str, said: str) -> str | None:
     """The key of a level, less what stands before it, that something said is a typo of."""
-    keys = encoder.indexes[encoder.level_names.index(level)].keys
+    keys = encoder.index_of[level].keys
     return name_meant(said, (key.removeprefix(before) for key in keys if key.startswith(before)))

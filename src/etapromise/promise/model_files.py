@@ -136,11 +136,8 @@ def _write(model: ModelCore, directory: Path) -> None:
     arrays["golden"] = model.kernel.dates(golden_requests(parts))
     with (directory / _ARRAYS).open("wb") as file:
         np.savez(file, **{name: np.asarray(array, order="C") for name, array in arrays.items()})  # type: ignore[arg-type]
-    keys = {
-        level.name: index.keys
-        for level, index in zip(parts.encoder.levels, parts.encoder.indexes, strict=True)
-        if by_pickup_weekday(level) is None
-    }
+    told = [level.name for level in parts.encoder.levels if by_pickup_weekday(level) is None]
+    keys = {name: parts.encoder.index_of[name].keys for name in told}
     (directory / _KEYS).write_text(json.dumps(keys), encoding="utf-8")
     written = [_ARRAYS, _KEYS]
     if parts.transit is not None:

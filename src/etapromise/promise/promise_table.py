@@ -83,7 +83,7 @@ def near_names(model: ModelCore, frame: pd.DataFrame) -> list[Note]:
     for level, around, name in dict.fromkeys(MISTYPED.values()):
         if name not in frame:
             continue
-        known = set(encoder.indexes[encoder.level_names.index(level)].keys)
+        known = set(encoder.index_of[level].keys)
         said = frame[name].dropna().astype(str)
         before = "" if around is None else _text_of(frame, around)[said.index] + "\x1f"
         counted = (before + said)[said != ""].value_counts()

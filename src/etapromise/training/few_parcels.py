@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.forest import Forest
@@ -75,12 +76,10 @@ def forest_of_few(
     own = kaplan_meier_quantiles(target, levels, weight=weight, censored=~arrived)
     middle = kaplan_meier_quantiles(target, np.array([0.5]), weight=weight, censored=~arrived)[0]
     count = int(arrived.sum())
-    from scipy.stats import t as student  # noqa: PLC0415 — slow to load, and only training asks
-
     squares = float(((target[arrived] - middle) ** 2).sum())
     freedom = PRIORS.few_spread + count - 1.0
     spread = np.sqrt((PRIORS.few_spread * PRIORS.few_spread_first**2 + squares) / freedom)
-    few = middle + spread * np.sqrt(1.0 + 1.0 / count) * student.ppf(levels, freedom)
+    few = middle + spread * np.sqrt(1.0 + 1.0 / count) * stdtrit(freedom, levels)
     share = count / (count + _OWN_SHAPE)
     return Forest(
         levels=levels,

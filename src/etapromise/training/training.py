@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -182,7 +183,7 @@ def _trained(
         average = forest
     ordered = pd.to_datetime(known.ordered()[[0, -1]], unit="us", utc=True)
     manifest = {
-        "library_version": _library_version(),
+        "library_version": version("etapromise"),
         "event": tracked.event,
         "trained_as_of": moment.isoformat(),
         "trained_on": {
@@ -408,9 +409,3 @@ def _member(config: BoostingConfig, member: int, rows: int) -> BoostingConfig:
 
 def _stage(tell: Progress, name: str) -> Callable[[int, int], None]:
     return lambda done, most: tell(name, done, most)
-
-
-def _library_version() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 — slow, and only needed here
-
-    return version("etapromise")

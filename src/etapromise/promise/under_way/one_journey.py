@@ -80,7 +80,7 @@ class PlainParcel:
             ParcelScans.of_one(ordered_at, self.scans),
             requests,
             np.array([zone], dtype=object),
-            HandedOver.nobody(encoder, requests),
+            HandedOver.seen(encoder, requests, np.zeros(1, bool)),
             moment,
         )
 

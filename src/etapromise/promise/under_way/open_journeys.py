@@ -18,7 +18,7 @@ from etapromise.encoding.shipment_values import utc_second
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED, DatesKernel
 from etapromise.history.learned_hand_offs import known_hand_offs
-from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, is_open, outlook
+from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, outlook
 from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
@@ -214,8 +214,8 @@ def expected_journeys(
     encoder = model.parts.encoder
     count = len(requests)
     states = sent.states(np.arange(count), np.full(count, moment, np.int64), model.event)
-    looks = Snapshots.at(
-        states,
+    looks = Snapshots(
+        states=states,
         level_names=encoder.level_names,
         clocks=encoder.clocks,
         requests=requests,
@@ -249,7 +249,7 @@ def expected_journeys(
         looks=looks,
         lost=np.where(came | never, 0.0, lost),
         returned=np.where(came, 0.0, np.where(never, states.stage != _CANCELLED, returned)),
-        stalled=stalled & is_open(states),
+        stalled=stalled,
         likely_lost=likely,
         never=never,
         event_day=event_day,
