@@ -47,7 +47,11 @@ class PickupDays:
         *keys, (positions, places) = keys
         calendar_rows = encoder.clocks.indexes()[1]
         calendar = np.array([row_of(calendar_rows, key) for key in places], np.int64)[positions]
-        row, clocks = encoder.dispatch.rows(keys).astype(np.int64), encoder.clocks
+        return cls._of(encoder, encoder.dispatch.rows(keys).astype(np.int64), calendar, requests)
+
+    @classmethod
+    def _of(cls, encoder: Encoder, row: Ints, calendar: Ints, requests: Requests) -> PickupDays:
+        clocks = encoder.clocks
         pairs, clock = np.unique(row * len(clocks.holidays) + calendar, return_inverse=True)
         elapsed = _worked(encoder, *np.divmod(pairs, len(clocks.holidays)))
         second = np.round(requests.numbers[:, 0] * 3600.0)
