@@ -39,7 +39,7 @@ from etapromise.forecast.distribution import DateDistribution
 if TYPE_CHECKING:
     from other_networks.worlds import World
 
-NAMES = ("german_move", "us_peak")
+NAMES = ("german_move", "us_peak", "india_marketplace", "japan_typhoons", "border_customs")
 PROMISED = (0.8, 0.9, 0.95)
 QUICK_DAYS = 30
 NEAR_HOLIDAY = 4  # days from the order to it
