@@ -19,11 +19,10 @@ from etapromise.errors import (
     extra_needed,
 )
 from etapromise.promise.decision import CostPolicy, cost_for
-from etapromise.promise.json_schema import promise_json_schema
 from etapromise.promise.model import PromiseModel
 from etapromise.promise.model import load_model as load
 from etapromise.promise.options.policies import ShopperPolicy, load_policies
-from etapromise.promise.promise import Promise
+from etapromise.promise.promise import Promise, promise_json_schema
 from etapromise.promise.typed_inputs import Option, Parcel, Scan
 
 if TYPE_CHECKING:

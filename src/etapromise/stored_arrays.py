@@ -26,6 +26,8 @@ EARLIEST_DAY: Final = -25_567
 LATEST_DAY: Final = 73_049
 """2170-01-01, the latest."""
 
+# Another processor's exp and log may differ in the last bits, and dates must not.
+_GOLDEN_TOLERANCE: Final = 1e-9
 _MOST_ARRAYS: Final = 512
 _MAGIC: Final = b"\x93NUMPY\x01\x00"
 # The header that numpy writes of plain types, and no other: nothing is evaluated.
@@ -354,6 +356,17 @@ def different_texts(place: str, values: Any, most: int | None = None) -> tuple[s
 def array_of_texts(texts: Sequence[Any]) -> NDArray[np.uint8]:
     """Texts, or lists of them, as an array of bytes; JSON tells apart whatever they contain."""
     return np.frombuffer(json.dumps(texts).encode(), np.uint8)
+
+
+def require_golden(found: NDArray[Any], golden: NDArray[Any], what: str) -> None:
+    """Refuse a model that says something else of golden requests than when it was saved."""
+    # NaN is unlike anything, so it is refused too.
+    if not np.allclose(found, golden, rtol=0, atol=_GOLDEN_TOLERANCE):
+        raise ModelFileError(
+            f"Found other {what} than when the model was saved; expected the same to "
+            f"{_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
+            "train again."
+        )
 
 
 # As JSON escapes the characters that it has to write in two parts.

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from etapromise.array_types import MISSING
 from etapromise.in_transit.flow import FLOW_LEVELS
-from etapromise.in_transit.outlook import build_features
-from etapromise.in_transit.snapshots import Positions
+from etapromise.in_transit.outlook import Positions, build_features
 from etapromise.in_transit.states import States
 from etapromise.in_transit.transit_parts import STAGES, TRANSIT_FEATURES
 from etapromise.tracking.contract import STATUSES

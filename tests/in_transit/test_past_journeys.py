@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from etapromise.evaluation.replay import ModelForecaster
-from etapromise.in_transit.assembling import chatter
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import Drawn
+from etapromise.in_transit.training import chatter
 from etapromise.promise.under_way.open_journeys import journeys_at
 from tests.small_network import AS_OF
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from etapromise.history.gathered import EncodedOrders
-from etapromise.in_transit.assembling import chatter
 from etapromise.in_transit.past_journeys import PastParcels
 from etapromise.in_transit.sampling import Drawn, drawn_parcels
+from etapromise.in_transit.training import chatter
 
 ALL = 10**9
 

@@ -34,9 +34,8 @@ from etapromise.history.kept_tables import (
 from etapromise.in_transit.flow import FLOW_LEVELS, Passages
 from etapromise.in_transit.learned_looks import LearnedLooks, LookSums
 from etapromise.in_transit.past_journeys import Ended, PastParcels
-from etapromise.in_transit.sampling import week_end
+from etapromise.in_transit.sampling import MOST_DAYS, week_end
 from etapromise.in_transit.scan_gaps import FATES, SPENT, GapSums, ScanGaps
-from etapromise.in_transit.snapshots import MOST_DAYS
 from etapromise.in_transit.transit_parts import STAGES, Exits
 from etapromise.lanes.levels import KeyIndex
 

@@ -34,13 +34,10 @@ from etapromise.stored_arrays import (
     StoredArrays,
     array_of_texts,
     different_texts,
+    require_golden,
 )
 
 _GOLDEN_ROWS: Final = 26
-# Another processor's exp and log may differ in the last bits, and dates must not.
-_GOLDEN_TOLERANCE: Final = 1e-9
-
-
 _LAYOUT: Final = ArrayLayout(
     trained_day=Array("int64", low=EARLIEST_DAY, high=LATEST_DAY),
     golden=Array("float64", "rows", "horizon", low=0.0, high=1.0),
@@ -104,12 +101,7 @@ def transit_from_bytes(content: bytes, encoder: Encoder, horizon: int) -> Transi
     )
     stored.require_all_read()
     found = _golden(parts, encoder.clocks, horizon)
-    if not np.allclose(found, known["golden"], rtol=0, atol=_GOLDEN_TOLERANCE):
-        raise ModelFileError(
-            "Found other in-transit predictions than when the model was saved; expected the same "
-            f"to {_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
-            "train again."
-        )
+    require_golden(found, known["golden"], "in-transit predictions")
     return parts
 
 

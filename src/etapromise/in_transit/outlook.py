@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import MISSING, Floats, Ints, Mask, with_rows
 from etapromise.calendars.working_clocks import Clocks
+from etapromise.calendars.zone_tables import local_from_utc
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS, Passages
 from etapromise.in_transit.remaining_time import Remaining, remaining_given
 from etapromise.in_transit.scan_gaps import ScanGapTable
-from etapromise.in_transit.snapshots import Positions
 from etapromise.in_transit.states import ParcelScans, States, facility_rows, stage_number
 from etapromise.in_transit.transit_parts import (
     FINAL_STAGES,
@@ -54,6 +54,80 @@ class _LooksStruct(ctypes.Structure):
         "today start now evidence total given elapsed; l clock_days first_day levels; p parent; "
         "l region destination facility; d prior anywhere offset least_share"
     )
+
+
+_DAY: Final = 86_400
+_MICROSECONDS: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where m states lie in their destinations' local time and on their carriers' clocks.
+
+    Attributes:
+        clock: (m,) row of each one's clock.
+        shift: (m,) microseconds to add for local time.
+        today: (m,) local date of the moment, days since 1970-01-01.
+        start: (m,) operational days before today.
+        now: (m,) operational days before the moment itself.
+    """
+
+    clocks: Clocks
+    clock: NDArray[np.int32]
+    shift: Ints
+    today: Ints
+    start: Floats
+    now: Floats
+
+    @classmethod
+    def of(
+        cls, clocks: Clocks, clock: NDArray[np.int32], moment: Ints, zones: NDArray[Any]
+    ) -> Positions:
+        """Place moments.
+
+        Args:
+            clock: (m,) row of each one's clock.
+            moment: (m,) microseconds since 1970 UTC.
+            zones: (m,) IANA names of the destinations' zones.
+        """
+        second = moment // _MICROSECONDS
+        local = local_from_utc(second, zones, clocks.first_day, clocks.last_day)
+        shift = (local - second) * _MICROSECONDS
+        today = np.floor_divide(local, _DAY)
+        unplaced = cls(clocks, clock, shift, today, np.zeros(0), np.zeros(0))
+        return cls(clocks, clock, shift, today, unplaced.before(today), unplaced.position(moment))
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.today)
+
+    def before(self, day: Ints) -> Floats:
+        """(m,) or (k, m) operational days before the start of local days of that shape."""
+        elapsed = self.clocks.elapsed
+        # np.clip takes three times as long where there is one look.
+        column = np.minimum(np.maximum(day - self.clocks.first_day, 0), elapsed.shape[1] - 1)
+        # One index is twice as fast as two.
+        found: Floats = elapsed.ravel()[self.clock * np.int64(elapsed.shape[1]) + column]
+        return found
+
+    def day(self, moment: Ints) -> Ints:
+        """(m,) local dates of other moments (m,); of `MISSING` ones something far away."""
+        days: Ints = np.floor_divide(moment + self.shift, _DAY * _MICROSECONDS)
+        return days
+
+    def position(self, moment: Ints) -> Floats:
+        """(m,) or (k, m) operational days before moments of that shape, NaN where `MISSING`."""
+        there = moment != MISSING
+        local = np.where(there, moment, 0) + self.shift
+        day = local // (_DAY * _MICROSECONDS)
+        part = (local - day * (_DAY * _MICROSECONDS)) / (_DAY * _MICROSECONDS)
+        before = self.before(day)
+        return np.where(there, before + (self.before(day + 1) - before) * part, np.nan)
+
+    def silence(self, states: States, ordered: Ints) -> Floats:
+        """(m,) operational days since the latest event, or, without any, since the order."""
+        heard = np.where(states.last_scan == MISSING, ordered, states.last_scan)
+        return np.maximum(self.now - self.position(heard), 0.0)
 
 
 _features = native.function("etp_look_features", "", ctypes.POINTER(_LooksStruct), "lpp")

@@ -39,9 +39,8 @@ from etapromise.in_transit.outlook import (
     is_open,
     shares,
 )
-from etapromise.in_transit.sampling import Drawn, week_end, week_of
+from etapromise.in_transit.sampling import Drawn, snapshot_moments, week_end, week_of
 from etapromise.in_transit.scan_gaps import ScanGaps, ScanGapTable
-from etapromise.in_transit.snapshots import snapshot_moments
 from etapromise.in_transit.states import ParcelScans, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, Exits
 from etapromise.store.stored_history import StoredHistory

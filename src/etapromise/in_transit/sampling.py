@@ -1,4 +1,7 @@
-"""Which past parcels are looked at: all, or where that is too many, a stratified sample of them.
+"""Which past parcels are looked at, and when: all, or where that is too many, a sample of them.
+
+A parcel is looked at when it was ordered, whenever a scan of it was received, and once a day at an
+hour that differs from parcel to parcel, silent days included: as often as a batch run would.
 
 A parcel is taken with all its looks, so that what follows a look stays known. Strata are a service
 and a week of orders; small ones are kept whole, the others thinned alike. Within a stratum chance
@@ -18,10 +21,13 @@ from etapromise.errors import InsufficientHistoryError
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import EncodedOrders
 from etapromise.history.outcomes import Outcomes
-from etapromise.in_transit.snapshots import MOST_DAYS
+from etapromise.in_transit.states import ParcelScans
 
 MOST_LOOKS: Final = 3_000_000
 """About so many looks are taken at most where no setting says otherwise."""
+
+MOST_DAYS: Final = 60
+"""Silent days that are looked at; those beyond say nothing that those before have not said."""
 
 WINDOW: Final = 400
 """Days of orders that are looked at, and those before them in the week of the first."""
@@ -124,3 +130,32 @@ def _looks(known: KnownOrders, results: Outcomes) -> Floats:
     # Of parcels that were scanned since, a history cut at a moment does not tell how often before.
     usual = scans[told].mean() if told.any() else 0.0
     return np.asarray(1.0 + days + np.where(told, scans, usual))
+
+
+def snapshot_moments(scans: ParcelScans, until: Ints, hour: Floats) -> tuple[Ints, Ints]:
+    """Parcels and moments to look at, ascending.
+
+    Args:
+        scans: of n parcels.
+        until: (n,) microseconds; no moment at or after it.
+        hour: (n,) a fixed number in [0, 1) for each parcel, which spreads the daily moments.
+
+    Returns:
+        (m,) parcels, (m,) microseconds since 1970 UTC.
+    """
+    day, every = 86_400_000_000, np.arange(len(scans))
+    days = np.clip((until - scans.ordered) // day + 1, 0, MOST_DAYS)
+    daily = np.repeat(every, days)
+    count = np.arange(len(daily)) - np.repeat(np.cumsum(days) - days, days)
+    # Another hour each day: the golden ratio spreads them evenly.
+    turn = (hour[daily] + 0.6180339887498949 * count) % 1.0
+    silent = scans.ordered[daily] // day * day + count * day + (turn * day).astype(np.int64)
+    parcel = np.concatenate([every, scans.owners(), daily])
+    moment = np.concatenate([scans.ordered, scans.received, silent])
+    keep = (moment >= scans.ordered[parcel]) & (moment < until[parcel])
+    parcel, moment = parcel[keep], moment[keep]
+    order = np.lexsort((moment, parcel))
+    parcel, moment = parcel[order], moment[order]
+    new = np.ones(len(parcel), bool)
+    new[1:] = (parcel[1:] != parcel[:-1]) | (moment[1:] != moment[:-1])
+    return parcel[new], moment[new]

@@ -1,4 +1,8 @@
-"""Growing the forest of the remaining time, on past journeys as they were seen on their way."""
+"""What is known of parcels under way, from past journeys as they were seen on their way.
+
+The forest of the remaining time is grown on them; around it, or one that was grown before, come the
+flow, silences, other ends, calibrations and alerts of today.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,28 @@ from typing import Final
 import numpy as np
 
 from etapromise.argument_kinds import require_at_least
-from etapromise.array_types import Floats, Mask
+from etapromise.array_types import Floats, Ints, Mask
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
+from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
+from etapromise.forecast.distribution import NOT_ASKED, raw_probability
 from etapromise.forecast.forest import Forest
+from etapromise.history.effects import NEVER_DAY
 from etapromise.history.features import FeatureContract
-from etapromise.in_transit.assembling import assemble_transit
+from etapromise.in_transit.flow import flow_tables
 from etapromise.in_transit.kept_looks import learned_looks
 from etapromise.in_transit.learned_looks import LearnedLooks
-from etapromise.in_transit.outlook import is_open
+from etapromise.in_transit.outlook import OPEN_STAGES, Outlook, is_open, outlook
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import MOST_LOOKS
-from etapromise.in_transit.transit_parts import REMAINING_OFFSET, TransitParts
+from etapromise.in_transit.transit_parts import (
+    REMAINING_OFFSET,
+    STAGES,
+    Alerts,
+    TransitParts,
+    choose_alerts,
+    flow_sizes,
+    transit_kernel,
+)
 
 REMAINING_LEVELS: Final = np.array(
     [0.03, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.74, 0.82, 0.89, 0.94, 0.975]
@@ -146,3 +161,180 @@ def _arriving(
     )
     open_ = np.where(grow, early[looks.parcel], late[looks.parcel])
     return np.where(arrived, 1.0, open_)
+
+
+# Looks are many and alike: the correction of the last days needs more of them to be believed.
+_SETTINGS: Final = CalibrationSettings(
+    window=120,
+    slow_half_life=60.0,
+    slow_evidence=40.0,
+    shift_power=0.0,  # a look at a parcel on its way has its own, short time to end
+    quick_half_life=7.0,
+    quick_evidence=60.0,
+    group_half_life=60.0,
+    group_evidence=80.0,
+)
+_MOST_JUDGED: Final = 150_000
+# Parcels in whose journeys one false alarm of a loss is allowed, and what a threshold may be.
+_FALSE_LOSSES: Final = 0.005
+_LOST_BETWEEN: Final = (0.2, 0.9)
+# Days after which a parcel that has not come by its date is known not to have, late scans included.
+_CERTAIN_AFTER: Final = 3
+_STANDING_LEVEL: Final = 0.9
+_LONGEST_PROMISE: Final = 90
+
+
+def assemble_transit(
+    past: PastParcels,
+    learned: LearnedLooks,
+    contract: FeatureContract,
+    promises_by: Forest,
+    *,
+    forest: Forest,
+    trained_day: int,
+) -> TransitParts:
+    """Flow, silence, exits, calibration and alerts around a forest grown then or before.
+
+    Args:
+        learned: what all looks at the parcels teach.
+        contract: features of the promise at the order.
+        promises_by: its forest, grown without the latest orders.
+        trained_day: UTC day.
+    """
+    encoder, results = past.gathered.encoder, past.gathered.outcomes
+    ended = learned.ended
+    services = encoder.sizes[encoder.level_names.index("service")]
+    parts = TransitParts(
+        forest=forest,
+        trained_day=trained_day,
+        flow=flow_tables(
+            *(ended.passages, ended.value, ended.weight),
+            as_of_day=results.as_of_day,
+            sizes=flow_sizes(encoder, learned.facilities),
+        ),
+        facilities=learned.facilities,
+        silence=learned.silence,
+        exits=learned.exits,
+        calibrations=tuple(Calibration.none(services) for _ in STAGES),
+        alerts=Alerts.unmeasured(),
+    )
+    first_day = judged_since(trained_day, results.as_of_day)
+    rows = past.drawn(first_day, learned.share(first_day, _MOST_JUDGED))
+    judged = past.looks(rows, contract, promises_by)
+    judged = judged.take(is_open(judged.looks.states) & (judged.day >= first_day))
+    if not len(judged.day):
+        return parts
+    flow = ended.flow(learned.facilities, judged)
+    seen = outlook(parts, judged.looks, judged.scans, flow=flow)
+    parts = replace(parts, calibrations=_calibrations(parts, judged, seen, services))
+    return replace(parts, alerts=_alerts(parts, judged, seen, past))
+
+
+def judged_since(trained_day: int, as_of_day: int) -> int:
+    """The UTC day since which looks judge what is said of them.
+
+    Features are made of these looks' parcels alone; those that had come by then teach without.
+    """
+    return max(trained_day, as_of_day - _SETTINGS.window)
+
+
+def _calibrations(
+    parts: TransitParts, judged: TransitHistory, seen: Outlook, services: int
+) -> tuple[Calibration, ...]:
+    results = judged.outcomes
+    days, arrived = judged.remaining(results)
+    stage = judged.looks.states.stage
+    _, log_days, offset, *_ = seen.remaining.arrays
+    u = raw_probability(parts.forest.levels, REMAINING_OFFSET, log_days, offset, days)
+    arriving = judged.arriving(parts.silence, parts.exits, results.as_of_day)[judged.parcel]
+    usable = ~results.closed[judged.parcel] & (arrived | (days > 0))
+    age = (results.as_of_day - judged.day).astype(np.float64)
+    codes = judged.looks.codes("service")[:, None]
+    found = list(parts.calibrations)
+    for name in OPEN_STAGES:
+        number = STAGES.index(name)
+        rows = np.flatnonzero(usable & (stage == number))
+        if not len(rows):
+            continue
+        weight = np.where(arrived[rows], 1.0, arriving[rows])
+        weight *= judged.parcel_weight[judged.parcel[rows]]
+        weight *= chatter(judged.parcel[rows], codes[rows, 0])
+        found[number] = calibrate(
+            u[rows],
+            arrived[rows],
+            age[rows],
+            codes[rows],
+            levels=[0],
+            rows=services,
+            settings=_SETTINGS,
+            arriving=weight,
+        )
+    return tuple(found)
+
+
+def chatter(parcel: Ints, service: Ints) -> Floats:
+    """(m,) 1 / how often a parcel of each look's service is looked at; see `LearnedLooks`.
+
+    Args:
+        parcel: (m,) whose look, ascending.
+        service: (m,) of which service.
+    """
+    size = int(service.max()) + 1 if len(service) else 0
+    first = np.append(True, parcel[1:] != parcel[:-1])[: len(parcel)]
+    looks = np.bincount(service, minlength=size)
+    parcels = np.bincount(service[first], minlength=size)
+    return np.asarray((np.maximum(parcels, 1) / np.maximum(looks, 1))[service])
+
+
+def _alerts(
+    parts: TransitParts, judged: TransitHistory, seen: Outlook, past: PastParcels
+) -> Alerts:
+    results, parcel = judged.outcomes, judged.parcel
+    standing = _standing_days(past, judged)
+    overdue = results.as_of_day > standing + _CERTAIN_AFTER
+    decided = results.arrived | results.closed | overdue
+    late = ~results.arrived | (results.event_day > standing)
+    today = judged.looks.positions.today
+    asked = decided[parcel] & (today <= standing[parcel])
+    kernel = transit_kernel(parts, past.gathered.encoder.clocks, 1)
+    days = np.where(asked, standing[parcel] - today, NOT_ASKED).astype(np.int32)
+    hazard = np.stack([one.log_hazard for one in parts.calibrations])
+    stage = judged.looks.states.stage
+    log_hazard = hazard[stage, judged.looks.codes("service")].astype(np.float64)
+    calibrated = replace(seen.remaining, log_hazard=log_hazard)
+    _, _, by_then = kernel.reach(calibrated, np.array([0.5]), days)
+    alerts = choose_alerts(parcel[asked], 1.0 - by_then[asked], late[parcel[asked]])
+    arrived = np.flatnonzero(results.arrived[parcel])
+    if not len(arrived):
+        return alerts
+    first = np.flatnonzero(np.append(True, np.diff(parcel[arrived]) > 0))
+    highest = np.maximum.reduceat(seen.lost[arrived], first)
+    likely = float(np.clip(np.quantile(highest, 1.0 - _FALSE_LOSSES), *_LOST_BETWEEN))
+    return replace(alerts, likely_lost=likely)
+
+
+def _standing_days(past: PastParcels, judged: TransitHistory) -> Ints:
+    """(n,) local day that was promised; where none is told, that of a 0.9 promise at the order."""
+    promises, requests = judged.looks.promises, judged.looks.requests
+    own = requests.order_day.astype(np.int64)
+    pending = np.ones(len(own), bool)
+    clocks = past.gathered.encoder.clocks
+    start = own - clocks.first_day
+    for ahead in range(_LONGEST_PROMISE):
+        rows = np.flatnonzero(pending)
+        if not len(rows):
+            break
+        column = np.minimum(start[rows] + ahead + 1, clocks.elapsed.shape[1] - 1)
+        clock = requests.clock[rows]
+        days = clocks.elapsed[clock, column] - clocks.elapsed[clock, start[rows]]
+        reached = raw_probability(
+            promises.levels,
+            promises.duration_offset,
+            promises.log_days[rows],
+            promises.offset[rows],
+            days,
+        )
+        own[rows] = requests.order_day[rows] + ahead
+        pending[rows[reached >= _STANDING_LEVEL]] = False
+    told = past.known.promised_days()[judged.rows]
+    return np.where(told == NEVER_DAY, own, told)

@@ -31,10 +31,10 @@ from etapromise.history.kept_orders import kept_orders
 from etapromise.history.outcomes import day_of, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
-from etapromise.in_transit.assembling import assemble_transit, judged_since
 from etapromise.in_transit.kept_looks import learned_looks
 from etapromise.in_transit.past_journeys import PastParcels
 from etapromise.in_transit.sampling import MOST_LOOKS, drawn_parcels
+from etapromise.in_transit.training import assemble_transit, judged_since
 from etapromise.in_transit.transit_parts import TransitParts
 from etapromise.lanes.levels import JOURNEY
 from etapromise.promise.compiled_quote import between_variances

@@ -6,7 +6,7 @@ The codes are AfterShip's: 10000 and 10001 show one date, 20001 a range, 30001 a
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -266,11 +266,6 @@ def _said(reasons: int) -> list[tuple[str, str]]:
     return [message for position, message in enumerate(MESSAGES) if reasons >> position & 1]
 
 
-def left_out_message(left_out: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """The message of values that could not be read, with each as ``name=value``; none without."""
-    return _with_details("value_left_out", ", ".join(left_out))
-
-
 def with_near_names(
     messages: tuple[dict[str, str], ...],
     given: Mapping[str, str | None],
@@ -292,15 +287,9 @@ def with_near_names(
     return tuple(told)
 
 
-def unread_message(unread: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """The message of scans that could not be read, with what was wrong with them; none without."""
-    return _with_details("unread_scans", "; ".join(dict.fromkeys(unread)))
-
-
-def declared_message(reasons: Sequence[str]) -> tuple[dict[str, str], ...]:
-    """The message of declared disruptions, with what was written of each; none without any."""
-    return _with_details("declared_disruption", "; ".join(reasons))
-
-
-def _with_details(code: str, details: str) -> tuple[dict[str, str], ...]:
-    return ({"code": code, "text": f"{dict(MESSAGES)[code]} {details}."},) if details else ()
+def detailed_message(
+    code: str, details: Iterable[str], between: str = "; "
+) -> tuple[dict[str, str], ...]:
+    """The message of a code, and what it is about; none where it is about nothing."""
+    told = between.join(details)
+    return ({"code": code, "text": f"{dict(MESSAGES)[code]} {told}."},) if told else ()

@@ -21,8 +21,8 @@ from etapromise.late_imports import IMPORTING
 from etapromise.promise.arrival_distribution import ArrivalDistribution
 
 if TYPE_CHECKING:
-    from etapromise.promise.reasons.why import Why
     from etapromise.promise.stages import AnswerStages, HandOffTime, StageTime
+    from etapromise.promise.why import Why
     from etapromise.promise.wording import Wording
 
 _EASYPOST: Final = (50, 75, 85, 90, 95, 97, 99)

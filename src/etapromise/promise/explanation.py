@@ -18,8 +18,6 @@ from etapromise.promise.arrival_distribution import date_of, day_number
 from etapromise.promise.compiled_quote import Quote, begin_day, expiry
 from etapromise.promise.contributions import CAUSES, contributions
 from etapromise.promise.explained_promise import TimeWindow
-from etapromise.promise.reasons.why import Why
-from etapromise.promise.reasons.why_facts import order_facts
 from etapromise.promise.service_levels import require_level
 from etapromise.promise.stages import (
     AnswerStages,
@@ -28,6 +26,7 @@ from etapromise.promise.stages import (
     answer_stages,
     first_leg_time,
 )
+from etapromise.promise.why import Why, order_facts
 
 if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime
 from pathlib import Path
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
@@ -427,39 +427,6 @@ class PromiseModel(ModelCore):
     def learned_calendars(self) -> LearnedCalendars:
         """Working weeks, holidays by name and pick-ups of services and warehouses, as learned."""
         return learned_calendars(self.parts.encoder.clocks, self.parts.encoder.dispatch)
-
-    def ship_on_date(
-        self,
-        wanted_date: date,
-        *,
-        service_level: float | str = DEFAULT_SERVICE_LEVEL,
-        at: time = time(0, 0),
-        **fields: Any,
-    ) -> date | None:
-        """The latest day to order that keeps a wanted date at the service level.
-
-        What is promised for an order of that day is no later than `wanted_date`; for an order of
-        any later working day of the warehouse it is.
-
-        Args:
-            wanted_date: destination-local.
-            service_level: the probability with which the date shall be kept.
-            at: the warehouse's local time at which is ordered on each day; by default as it
-                begins, before any cut-off.
-            **fields: those of `promise` but for the time: `origin`, `destination`, …
-
-        Returns:
-            A working day of the warehouse, origin-local; None where not even one as long before as
-            the model's horizon is early enough.
-
-        Raises:
-            ContractError: as for `promise`; no date, or a time with a zone.
-        """
-        with IMPORTING:
-            from etapromise.promise.ship_on import ship_on_date  # noqa: PLC0415 — start-up time
-
-        level = require_level(service_level, "service_level")
-        return ship_on_date(self, wanted_date, fields, service_level=level, at=at)
 
 
 def restored_model(contents: Mapping[str, bytes]) -> PromiseModel:

@@ -25,6 +25,7 @@ from etapromise.history.features import FeatureBuilder
 from etapromise.in_transit.transit_parts import TransitParts, transit_kernel
 from etapromise.lanes.levels import HANDLING_LEVELS
 from etapromise.normal_forms.remembered import NAMES, PLACES
+from etapromise.promise.arrival_distribution import calendar_date
 from etapromise.promise.compiled_quote import (
     UNUSUAL,
     Answer,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SERVICE_LEVEL: Final = 0.9
 DEFAULT_BAND: Final = 0.8
+_MIDNIGHT: Final = dt.time(0, 0)
 
 
 class ModelCore:
@@ -260,6 +262,58 @@ class ModelCore:
         return QuotedPromise(
             self, quote, ordered_at, service_level, destination_time_zone, left_out
         )
+
+    def ship_on_date(
+        self,
+        wanted_date: dt.date,
+        *,
+        service_level: float | str = DEFAULT_SERVICE_LEVEL,
+        at: dt.time = _MIDNIGHT,
+        **fields: Any,
+    ) -> dt.date | None:
+        """The latest day to order that keeps a wanted date at the service level.
+
+        What is promised for an order of that day is no later than `wanted_date`; for an order of
+        any later working day of the warehouse it is.
+
+        Args:
+            wanted_date: destination-local.
+            service_level: the probability with which the date shall be kept.
+            at: the warehouse's local time at which is ordered on each day; by default as it
+                begins, before any cut-off.
+            **fields: those of `promise` but for the time: `origin`, `destination`, …
+
+        Returns:
+            A working day of the warehouse, origin-local; None where not even one as long before as
+            the model's horizon is early enough.
+
+        Raises:
+            ContractError: as for `promise`; no date, or a time with a zone.
+        """
+        level = require_level(service_level, "service_level")
+        calendar_date(wanted_date, "wanted_date")
+        clock: object = at
+        if not isinstance(clock, dt.time) or clock.tzinfo is not None:
+            raise ContractError(
+                f"Found at={at!r}; expected a datetime.time without a zone: it is meant in the "
+                "warehouse's local time."
+            )
+        zone, _ = self.parts.encoder.zones.resolve(
+            None,
+            fields.get("origin_country"),
+            fields.get("origin_region"),
+            origin=fields.get("origin"),
+            postcode=fields.get("origin"),
+        )
+        # One day more than the horizon: the origin may be a date ahead of the destination.
+        for back in range(self.horizon + 1):
+            day = wanted_date + dt.timedelta(days=1 - back)
+            ordered_at = dt.datetime.combine(day, at, zone)
+            promise = self.promise(**fields, ordered_at=ordered_at, service_level=level)
+            kept = promise.date <= wanted_date and promise.confidence >= level
+            if kept and promise.warehouse_works:
+                return day
+        return None
 
     def explanation(self, quote: Quote) -> PromiseDetails:
         """What stands behind a promise; a whole model knows."""

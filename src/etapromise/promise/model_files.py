@@ -22,7 +22,6 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.disruptions import Disruption
 from etapromise.calendars.working_clocks import Clocks
@@ -46,7 +45,14 @@ from etapromise.promise.model_core import ModelCore
 from etapromise.promise.model_parts import ModelParts
 from etapromise.promise.signatures import SIGN_KEY, SIGNATURE, require_signature, signature_of
 from etapromise.promise.stages import StageForests
-from etapromise.stored_arrays import Array, ArrayLayout, StoredArrays, StoredValues, json_of
+from etapromise.stored_arrays import (
+    Array,
+    ArrayLayout,
+    StoredArrays,
+    StoredValues,
+    json_of,
+    require_golden,
+)
 
 FORMAT_VERSION: Final = 13
 _MANIFEST: Final = "manifest.json"
@@ -57,8 +63,6 @@ _TRANSIT: Final = "transit.npz"
 # Of everything else in the manifest: what it says of zones or events has no golden prediction.
 _DIGEST: Final = "sha256"
 _GOLDEN_ROWS: Final = 16
-# Another processor's exp and log may differ in the last bits, and dates must not.
-_GOLDEN_TOLERANCE: Final = 1e-9
 
 ModelKind = TypeVar("ModelKind", bound=ModelCore)
 
@@ -119,7 +123,8 @@ def load_saved(
             f"Found a model in {path} whose contents do not fit together ({error}); expected "
             "one that etapromise saved. Save or train it again."
         ) from error
-    _replay(model, golden["golden"], path)
+    found = model.kernel.dates(golden_requests(model.parts))
+    require_golden(found, golden["golden"], f"predictions from {path}")
     return model
 
 
@@ -414,14 +419,3 @@ def _read(path: Path, name: str) -> bytes:
             "model directory is incomplete: copy or train it again."
         )
     return content
-
-
-def _replay(model: ModelCore, golden: Floats, path: Path) -> None:
-    found = model.kernel.dates(golden_requests(model.parts))
-    # NaN is unlike anything, so it is refused too.
-    if not np.allclose(found, golden, rtol=0, atol=_GOLDEN_TOLERANCE):
-        raise ModelFileError(
-            f"Found other predictions from {path} than when it was saved; expected the same to "
-            f"{_GOLDEN_TOLERANCE}. It was written by another version or for another processor: "
-            "train again."
-        )

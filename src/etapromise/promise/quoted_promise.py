@@ -15,8 +15,7 @@ from etapromise.promise.compiled_quote import Answer, Levels, Quote, has_date
 from etapromise.promise.confidence import (
     MISTYPED_BITS,
     UNSEEN_REGION,
-    declared_message,
-    left_out_message,
+    detailed_message,
     messages_of,
     with_near_names,
 )
@@ -145,10 +144,11 @@ class QuotedPromise(Promise):
         if encoder.disruptions is not None:
             concern = answer.number[DISRUPTED]
             told = encoder.disruptions.reasons(concern, day, day + days[2])
-            messages += declared_message(told)
+            messages += detailed_message("declared_disruption", told)
         if given is not None:
             messages = with_near_names(messages, given, model.near_name)
-        return code, (*messages, *left_out_message(self._left_out))
+        left_out = detailed_message("value_left_out", self._left_out, ", ")
+        return code, (*messages, *left_out)
 
     def _explain(self) -> PromiseDetails:
         found: PromiseDetails = self._model.explanation(Quote(*self._quote, self.service_level))

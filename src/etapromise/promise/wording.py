@@ -1,4 +1,4 @@
-"""The promise in words, in the customer's language; dates by CLDR, through Babel.
+"""The promise and its reasons in words, in the customer's language; CLDR's, through Babel.
 
 The sentences stand in `words.toml` beside this file. A locale whose language has none there still
 gets its date or range, as CLDR writes it.
@@ -6,9 +6,10 @@ gets its date or range, as CLDR writes it.
 
 from __future__ import annotations
 
+import decimal
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, lru_cache
@@ -18,6 +19,7 @@ from typing import Any, Final, Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, match_skeleton
+from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
 from etapromise.errors import ContractError
@@ -277,11 +279,6 @@ def clauses(locale: str, words: Wording | str | Path | None = None) -> Mapping[s
     return found
 
 
-def dated(day: date, locale: str) -> str:
-    """Weekday, day and month as CLDR writes them in a locale, all names in full."""
-    return _voice(locale, None).dated(day, "")
-
-
 def notice(event: str, day: date, locale: str, words: Wording | str | Path | None = None) -> str:
     """What a customer reads when another date is told.
 
@@ -350,3 +347,69 @@ def _pattern(locale: Locale, skeleton: str) -> str:
         return letters[0] * 4 if letters[0] in "ML" and len(letters) > 2 else letters
 
     return _FIELDS.sub(in_full, pattern)
+
+
+# A day within so many of the start is named by its weekday alone.
+_A_WEEK: Final = 6
+# Digits of the largest float and its cents: an amount of any size is written out.
+_ANY_AMOUNT: Final = decimal.Context(prec=320)
+
+
+def why_text(
+    facts: Sequence[Any],
+    start: date,
+    day: date,
+    locale: str,
+    words: Wording | str | Path | None = None,
+) -> str:
+    """The clauses as one sentence; the date alone where the language has no words for them.
+
+    Args:
+        facts: each a `why.Fact`.
+        start: the day that dates are near to.
+
+    Raises:
+        ContractError: there is no such locale, or the words are not to be read.
+    """
+    said = clauses(locale, words)
+    parsed = Locale.parse(locale.replace("-", "_").partition("_u_")[0])
+    if any(fact.name not in said for fact in facts):
+        return str(format_date(day, "full", locale=parsed))
+    weekdays = said.get("weekdays")
+    told = [_clause(said[fact.name], fact, start, parsed, weekdays) for fact in facts]
+    text = str(said.get("between", "; ")).join(told)
+    return text[:1].upper() + text[1:] + str(said.get("ends", "."))
+
+
+def _clause(
+    words: Any, fact: Any, start: date, locale: Locale, weekdays: Sequence[str] | None
+) -> str:
+    if isinstance(words, dict):
+        words = words.get(locale.plural_form(fact.days or 0), words["other"])
+    return str(words).format(
+        n="" if fact.days is None else format_decimal(fact.days, locale=locale),
+        day="" if fact.day is None else _named_day(fact.day, start, locale, weekdays),
+        share="" if fact.share is None else _percent(fact.share, locale),
+        text=fact.text,
+        amount="" if fact.amount is None else _money(fact.amount, locale),
+    )
+
+
+def _money(amount: float, locale: Locale) -> str:
+    with decimal.localcontext(_ANY_AMOUNT):
+        return str(format_decimal(amount, "0.00", locale=locale))
+
+
+def _percent(share: float, locale: Locale) -> str:
+    digits = len(f"{share * 100:.10g}".partition(".")[2])
+    before, zero, after = str(locale.percent_formats[None].pattern).rpartition("0")
+    pattern = f"{before}{zero}.{'0' * digits}{after}" if digits else f"{before}{zero}{after}"
+    return str(format_percent(share, pattern, locale=locale))
+
+
+def _named_day(day: date, start: date, locale: Locale, weekdays: Sequence[str] | None) -> str:
+    if abs((day - start).days) <= _A_WEEK:
+        return weekdays[day.weekday()] if weekdays else str(format_date(day, "EEEE", locale=locale))
+    if weekdays:
+        return f"{weekdays[day.weekday()]}, {format_date(day, 'd MMMM', locale=locale)}"
+    return _voice(str(locale), None).dated(day, "")

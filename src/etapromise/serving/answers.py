@@ -10,7 +10,7 @@ from typing import Any, Final
 from etapromise.errors import ContractError
 from etapromise.promise.decision import CostPolicy
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.reasons.why import Why
+from etapromise.promise.why import Why
 from etapromise.promise.wording import sentence
 from etapromise.serving.static_promises import StaticPromise
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.errors import ContractError
 from etapromise.promise.promise import Promise
-from etapromise.promise.reasons.why import in_language
-from etapromise.promise.reasons.why_facts import Fact, in_plain_english
+from etapromise.promise.why import Fact, in_language, in_plain_english
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,16 +11,13 @@ import numpy as np
 import pandas as pd
 
 from etapromise.array_types import MISSING
-from etapromise.calendars.working_clocks import Clocks
 from etapromise.encoding.requests import DISRUPTED
 from etapromise.encoding.shipment_values import EPOCH, missing, utc_second
 from etapromise.errors import ContractError, name_meant
 from etapromise.in_transit.transit_parts import STAGES
 from etapromise.promise.arrival_distribution import date_of, days_to_reach
-from etapromise.promise.confidence import assess, messages_of, unread_message
+from etapromise.promise.confidence import assess, detailed_message, messages_of
 from etapromise.promise.promise import Promise
-from etapromise.promise.reasons.why import Why
-from etapromise.promise.reasons.why_facts import Fact, rounded_to_sum
 from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
 from etapromise.promise.under_way.one_journey import plain_parcel
 from etapromise.promise.under_way.open_journeys import (
@@ -35,6 +32,7 @@ from etapromise.promise.under_way.tracked_table import (
     late_probability,
     standing_dates,
 )
+from etapromise.promise.why import Fact, Why, rounded_to_sum
 from etapromise.tracking.contract import STATUSES
 from etapromise.tracking.tables import read_shipments
 
@@ -42,69 +40,6 @@ if TYPE_CHECKING:
     from etapromise.promise.model_core import ModelCore
 
 _NO_DATE: Final = np.array([np.datetime64("NaT", "D")])
-
-
-def tracked_why(
-    journey: Journey, clocks: Clocks, service_level: float, told: tuple[str, ...]
-) -> Why | None:
-    """Of the first of some parcels; None where no delivery will follow.
-
-    The days from today to the promised date are what is typical from its latest status on
-    (`usual`), what the parcel's own journey adds to it (`state`: silence, attempts, the legs done),
-    days without deliveries, the reserve for the service level up to the end of a day, and what was
-    declared.
-    """
-    if journey.never[0]:
-        return None
-    today = int(journey.today[0])
-    states, places = journey.states, journey.looks.positions
-    if journey.came[0]:
-        day = date_of(int(journey.event_day[0]))
-        return Why(0, day, {}, (Fact("arrived", day=day),))
-    levels = np.array([service_level])
-    days = int(journey.reach(levels, _NO_DATE)[0][0, 0]) - today
-    calm = journey.undisturbed()
-    usual, middle = calm.left()
-    undisturbed = int(calm.reach(levels, _NO_DATE)[0][0, 0]) - today
-    elapsed = clocks.elapsed[int(places.clock[0])]
-    start, end = (
-        elapsed[min(max(day - clocks.first_day, 0), len(elapsed) - 1)]
-        for day in (today, today + undisturbed + 1)
-    )
-    closed = undisturbed + 1 - float(end - start)
-    parts = {
-        "usual": usual,
-        "state": middle - usual,
-        "closed_days": closed,
-        "service_level": undisturbed - middle - closed,
-        "disruption": float(days - undisturbed),
-    }
-    since = int(states.last_scan[0])
-    heard = None if since == MISSING else date_of(int(places.day(states.last_scan)[0]))
-    facts = []
-    if heard is None or int(states.picked_up[0]) == MISSING:
-        facts.append(Fact("not_fetched"))
-    elif journey.stalled[0]:
-        facts.append(Fact("stands_still", day=heard))
-    else:
-        facts.append(Fact("under_way", day=date_of(int(places.day(states.picked_up)[0]))))
-    counted = rounded_to_sum(
-        {
-            "left": middle,
-            "closed_days": closed,
-            "reserve": parts["service_level"],
-            "disruption": parts["disruption"],
-        }
-    )
-    if counted["left"] > 0:
-        facts.append(Fact("left", counted["left"]))
-    if counted["closed_days"] > 0:
-        facts.append(Fact("closed_days", counted["closed_days"]))
-    if counted["disruption"] > 0:
-        facts.extend(Fact("disruption", counted["disruption"], text=text) for text in told)
-    if counted["reserve"] > 0:
-        facts.append(Fact("reserve", counted["reserve"], share=service_level))
-    return Why(days, date_of(today), parts, tuple(facts))
 
 
 _ALONE: Final = "shipment"
@@ -284,13 +219,68 @@ def track_one(
 
 
 def _told_why(model: ModelCore, journey: Journey, service_level: float) -> Why | None:
+    """Of the first of some parcels; None where no delivery will follow.
+
+    The days from today to the promised date are what is typical from its latest status on
+    (`usual`), what the parcel's own journey adds to it (`state`: silence, attempts, the legs done),
+    days without deliveries, the reserve for the service level up to the end of a day, and what was
+    declared.
+    """
+    if journey.never[0]:
+        return None
+    today = int(journey.today[0])
+    states, places = journey.states, journey.looks.positions
+    if journey.came[0]:
+        day = date_of(int(journey.event_day[0]))
+        return Why(0, day, {}, (Fact("arrived", day=day),))
+    levels = np.array([service_level])
+    days = int(journey.reach(levels, _NO_DATE)[0][0, 0]) - today
+    calm = journey.undisturbed()
+    usual, middle = calm.left()
+    undisturbed = int(calm.reach(levels, _NO_DATE)[0][0, 0]) - today
     encoder = model.parts.encoder
-    told: tuple[str, ...] = ()
-    if encoder.disruptions is not None:
+    clocks = encoder.clocks
+    elapsed = clocks.elapsed[int(places.clock[0])]
+    start, end = (
+        elapsed[min(max(day - clocks.first_day, 0), len(elapsed) - 1)]
+        for day in (today, today + undisturbed + 1)
+    )
+    closed = undisturbed + 1 - float(end - start)
+    parts = {
+        "usual": usual,
+        "state": middle - usual,
+        "closed_days": closed,
+        "service_level": undisturbed - middle - closed,
+        "disruption": float(days - undisturbed),
+    }
+    since = int(states.last_scan[0])
+    heard = None if since == MISSING else date_of(int(places.day(states.last_scan)[0]))
+    facts = []
+    if heard is None or int(states.picked_up[0]) == MISSING:
+        facts.append(Fact("not_fetched"))
+    elif journey.stalled[0]:
+        facts.append(Fact("stands_still", day=heard))
+    else:
+        facts.append(Fact("under_way", day=date_of(int(places.day(states.picked_up)[0]))))
+    counted = rounded_to_sum(
+        {
+            "left": middle,
+            "closed_days": closed,
+            "reserve": parts["service_level"],
+            "disruption": parts["disruption"],
+        }
+    )
+    if counted["left"] > 0:
+        facts.append(Fact("left", counted["left"]))
+    if counted["closed_days"] > 0:
+        facts.append(Fact("closed_days", counted["closed_days"]))
+    if counted["disruption"] > 0 and encoder.disruptions is not None:
         concern = float(journey.requests.numbers[0, DISRUPTED])
-        today = int(journey.today[0])
         told = encoder.disruptions.reasons(concern, today, today + model.horizon)
-    return tracked_why(journey, encoder.clocks, service_level, told)
+        facts.extend(Fact("disruption", counted["disruption"], text=text) for text in told)
+    if counted["reserve"] > 0:
+        facts.append(Fact("reserve", counted["reserve"], share=service_level))
+    return Why(days, date_of(today), parts, tuple(facts))
 
 
 def _refuse_typos(shipment: object, scans: object, known: frozenset[str]) -> None:
@@ -350,9 +340,11 @@ def _promise(
     wanted = (service_level, (1.0 - band) / 2, (1.0 + band) / 2)
     found, low, high = days_to_reach(probability, wanted)
 
+    told = detailed_message("unread_scans", dict.fromkeys(unread))
+
     def assessed() -> tuple[int, tuple[dict[str, str], ...]]:
         if came:
-            return 10000, unread_message(unread)
+            return 10000, told
         days = np.array(days_to_reach(probability, (0.1, 0.5, 0.9)))
         code, reasons = assess(
             model.parts,
@@ -361,7 +353,7 @@ def _promise(
             days=days[None],
             today=journey.today,
         )
-        return int(code[0]), messages_of(int(reasons[0])) + unread_message(unread)
+        return int(code[0]), messages_of(int(reasons[0])) + told
 
     def at_the_order() -> Promise:
         asked: Any = {name: value for name, value in fields.items() if name in model.known_fields}

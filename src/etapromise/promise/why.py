@@ -1,4 +1,4 @@
-"""The clauses that say why a promise is that many days, before they are put into words."""
+"""Why this date: the days that each cause adds, as clauses, and the same in a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from etapromise.late_imports import IMPORTING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etapromise.promise.wording import Wording
 
 # From how many days on a state of the network is worth a word.
 _WORTH_A_WORD: Final = 0.35
@@ -121,3 +128,68 @@ def order_facts(
     if counted["reserve"] > 0:
         facts.append(Fact("reserve", counted["reserve"], share=service_level))
     return tuple(facts)
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a promise is that many days. Immutable.
+
+    Attributes:
+        days: from `start` to the promised date.
+        start: the order's date at its origin; of a parcel under way, today at its destination.
+        contributions: days by cause; they sum to `days`. Of a promise: `contributions.CAUSES`, and
+            "disruption" where one was declared.
+        facts: the clauses of the sentence, in their order.
+    """
+
+    days: int
+    start: dt.date
+    contributions: Mapping[str, float]
+    facts: tuple[Fact, ...]
+
+    def text(self, locale: str = "en", *, words: Wording | str | Path | None = None) -> str:
+        """One sentence in clauses; in a language without such words, the date alone.
+
+        Args:
+            locale: a CLDR locale, such as "en", "de" or "pt_BR".
+            words: a TOML file whose clauses, in tables such as [en.why], replace the library's.
+
+        Raises:
+            ContractError: there is no such locale, or the words are not to be read.
+        """
+        promised = self.start + dt.timedelta(days=self.days)
+        return in_language(self.facts, self.start, promised, locale, words)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {
+            "days": self.days,
+            "start": self.start.isoformat(),
+            "contributions": [
+                {"cause": cause, "days": days} for cause, days in self.contributions.items()
+            ],
+            "facts": [
+                {
+                    "name": fact.name,
+                    "days": fact.days,
+                    "date": None if fact.day is None else fact.day.isoformat(),
+                    "text": fact.text,
+                    "share": fact.share,
+                }
+                for fact in self.facts
+            ],
+        }
+
+
+def in_language(
+    facts: Sequence[Fact],
+    start: dt.date,
+    day: dt.date,
+    locale: str,
+    words: Wording | str | Path | None,
+) -> str:
+    """The clauses in the words of a language; see `wording.why_text`."""
+    with IMPORTING:
+        from etapromise.promise.wording import why_text  # noqa: PLC0415 — Babel is slow
+
+    return why_text(facts, start, day, locale, words)

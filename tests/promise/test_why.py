@@ -21,8 +21,7 @@ from etapromise.errors import ContractError
 from etapromise.history.features import with_handling_codes
 from etapromise.history.statistics import TABLE_FIELDS
 from etapromise.promise.contributions import CAUSES, cause_of, contributions, shapley
-from etapromise.promise.reasons.why import Why
-from etapromise.promise.reasons.why_facts import Fact, order_facts, rounded_to_sum
+from etapromise.promise.why import Fact, Why, order_facts, rounded_to_sum
 from etapromise.promise.wording import LANGUAGES, clauses
 from tests.small_network import fields_of
 

@@ -1,1 +1,0 @@
-"""Why a date is that day: what each cause adds, as clauses, and their words in a language."""
