@@ -34,7 +34,7 @@ STRUCTS = {
     "tracking.texts._Texts": ("identifiers.c", "etp_texts"),
     "tracking.journeys._Job": ("milestones.c", "etp_journeys"),
     "in_transit.states._StatesStruct": ("states.c", "etp_states"),
-    "in_transit.remaining_time._RemainingStruct": ("remaining.c", "etp_remaining"),
+    "in_transit.transit_parts._RemainingStruct": ("remaining.c", "etp_remaining"),
     "calendars.dispatch._DispatchStruct": ("dispatch.c", "etp_dispatch"),
     "calendars.disruptions._DisruptionStruct": ("disruptions.h", "etp_disruption"),
     "calendars.disruptions._DisruptionsStruct": ("disruptions.h", "etp_disruptions"),
