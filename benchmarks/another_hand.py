@@ -7,8 +7,9 @@ Five networks (`other_networks/`) that share no code and no idea with the simula
 and scored as families.py does: trained each month, refreshed every third day. The truth of an order
 is drawn from the state of its world when it was placed: nobody knows the shocks to come, but it
 knows the spells that are on, which a forecast can only infer. "The laws" know how the world works,
-and neither its state nor anything that happened. Gaps are kept less stated, in points.
-With --causes: where the loss beyond the truth's lies.
+and neither its state nor anything that happened, but for a queue of the shop's own. Gaps are kept
+less stated, in points. With --calendars etapromise is told what such a shop knows of its own days
+and hours; --causes tells where the loss beyond the truth's lies.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from quality_truth import Row, expected_pinball, gap, of_rows, told
 from quality_walk import Fold, walk
 
 from etapromise import TrainingConfig, tracking
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.forecast.distribution import DateDistribution
 
 if TYPE_CHECKING:
@@ -48,13 +50,14 @@ LEAST_ORDERS = 100
 
 @click.command()
 @click.option("--only", "names", multiple=True, type=click.Choice(NAMES), default=NAMES)
-@click.option("--quick", is_flag=True, help="The last month, no worlds of other seeds.")
+@click.option("--quick", is_flag=True, help="The last month, one seed.")
 @click.option("--seed", "seeds", multiple=True, default=(1,), help="Of the worlds.")
 @click.option("--peer-python", help="Interpreter that has the peers; without, no peer.")
 @click.option("--peer", "peers", multiple=True, default=("CatBoost", "LightGBM"))
 @click.option("--trees", default=150, help="The most trees of a peer; it stops early.")
 @click.option("--refresh", default=3, help="Days from one refresh of etapromise to the next.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Keeps what peers forecast.")
+@click.option("--calendars", is_flag=True, help="With what the shop knows of its calendar.")
 @click.option("--causes", is_flag=True, help="Where the loss beyond the truth's lies.")
 def main(
     *,
@@ -66,6 +69,7 @@ def main(
     trees: int,
     refresh: int,
     cache: Path | None,
+    calendars: bool,
     causes: bool,
 ) -> None:
     """Walk each network, and print its scores, its gaps by month, and where it falls short."""
@@ -74,7 +78,7 @@ def main(
         for seed in seeds[:1] if quick else seeds:
             begun = time.perf_counter()
             world = import_module(f"other_networks.{name}").make(seed)
-            network, folds = network_of(world, quick=quick), []
+            network, folds = network_of(world, quick=quick, calendars=calendars), []
             for fold in walk(network, refresh):
                 folds.append(without_cancelled(world, fold))
                 note(f"{name}: {fold.step.period} walked in {fold.wall:.0f} s")
@@ -94,8 +98,9 @@ def main(
                     print(f"\n{told(excess(forecast, truth, of, values))}", flush=True)
 
 
-def network_of(world: World, *, quick: bool) -> Network:
+def network_of(world: World, *, quick: bool, calendars: bool) -> Network:
     """The world as families.py walks it."""
+    told = CalendarFile(world.calendars) if calendars else None
     start, last = (pd.Timestamp(day, tz=world.zone) for day in world.judged)
     end = last + pd.DateOffset(days=1)
     if quick:
@@ -112,7 +117,7 @@ def network_of(world: World, *, quick: bool) -> Network:
     return Network(
         name=world.name,
         history=tracking.history(world.shipments, world.scans),
-        config=TrainingConfig(categorical=world.categorical),
+        config=TrainingConfig(categorical=world.categorical, calendars=told),
         walked_from=start,
         start=start,
         end=end,

@@ -68,6 +68,13 @@ GOODS = np.array(["clothes", "books", "food", "electronics"])
 HELD = np.array([-2.6, -3.4, -1.1, -1.7])  # log odds
 REGIONS, PLACES = 6, 12
 
+# What the shop knows of its own hours; there is no way to tell on which evenings lorries leave.
+CALENDARS = """
+[[warehouses]]
+works = "Mon-Fri"
+cutoffs = ["14:00 -> same day"]
+"""
+
 
 def works(wanted: str, country: str) -> Mask:
     """(days,) on which a country works, of some weekdays."""
@@ -226,6 +233,7 @@ def make(seed: int) -> World:
         judged=JUDGED,
         days=drawn(orders["day"], draw),
         arrives=np.full(count, 1 - LOST),
+        calendars=CALENDARS,
         holidays=sorted({day for line in RESTS.values() for day in dates_in(line)}),
         categorical=("goods",),
     )

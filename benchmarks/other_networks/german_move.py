@@ -65,6 +65,18 @@ ONLY = {
     "2023-10-31 2024-10-31": "DE-BB DE-HH DE-NI DE-SN DE-SH DE-TH",
 }  # fmt: skip
 
+# What the shop knows of its own hours.
+CALENDARS = """
+[[warehouses]]
+origin = "04347"
+works = "Mon-Sat"
+cutoffs = ["Mon-Fri 16:30 -> same day", "Sat 11:00 -> same day"]
+[[warehouses]]
+origin = "64521"
+works = "Mon-Fri"
+cutoffs = ["13:00 -> same day"]
+"""
+
 
 def rests(land: str) -> list[date]:
     """Holidays of a Land."""
@@ -231,5 +243,6 @@ def make(seed: int) -> World:
         judged=JUDGED,
         days=drawn(orders["day"], draw),
         arrives=np.full(count, 1 - LOST),
+        calendars=CALENDARS,
         holidays=sorted({day for name in NAMES for day in rests(name)}),
     )

@@ -62,6 +62,13 @@ LORRY = Workdays(weekdays(FIRST, DAYS, range(7), RESTS)[None])
 PAIRS = ((0, 3), (1, 4), (2, 5))
 REMOTE = Workdays(np.array([weekdays(FIRST, DAYS, pair, RESTS) for pair in PAIRS]))
 
+# What the marketplace knows; nothing of its sellers' days.
+CALENDARS = """
+[[blackouts]]
+country = "IN"
+days = ["2023-11-12", "2023-11-13", "2024-11-01", "2024-11-02"]
+"""
+
 
 def festive() -> Floats:
     """(days,) how near Diwali is: 1 on its eve."""
@@ -272,6 +279,7 @@ def make(seed: int) -> World:
         judged=JUDGED,
         days=drawn(orders["day"], draw),
         arrives=(1 - never) * (1 - LOST),
+        calendars=CALENDARS,
         holidays=[*sorted(RESTS), date(2025, 1, 26)],
         categorical=("payment",),
     )

@@ -68,6 +68,30 @@ MONTH = np.array([day.month for day in dates(FIRST, DAYS)])
 SEASON = np.select([MONTH == 8, MONTH == 9, np.isin(MONTH, (7, 10))], [0.07, 0.08, 0.035], 0.002)
 ROUGH = np.where(np.isin(MONTH, (12, 1, 2, 3)), 0.12, 0.03)
 
+# What the shop knows of its own days, and that its carriers come on all of them.
+CALENDARS = f"""
+[[closures]]
+days = {CLOSED.split()}
+[[warehouses]]
+origin = "2770882"
+works = "Mon-Sun"
+works_on_holidays = true
+cutoffs = ["14:00 -> same day"]
+[[warehouses]]
+origin = "6600857"
+works = "Mon-Sat"
+works_on_holidays = true
+cutoffs = ["15:30 -> same day"]
+[[carriers]]
+carrier = "Kuroneko Bin"
+delivers = "Mon-Sun"
+delivers_on_holidays = true
+[[carriers]]
+carrier = "Hikyaku"
+delivers = "Mon-Sun"
+delivers_on_holidays = true
+"""
+
 
 @dataclass
 class State:
@@ -226,5 +250,6 @@ def make(seed: int) -> World:
         judged=JUDGED,
         days=drawn(orders["day"], draw),
         arrives=np.full(count, 1 - LOST),
+        calendars=CALENDARS,
         holidays=dates_in(CLOSED),
     )

@@ -64,6 +64,28 @@ ZONES = np.array([STATES[name][2] for name in NAMES])
 NIGHTS = np.array([[STATES[name][at] for name in NAMES] for at in (3, 4)])
 PART = np.array([STATES[name][5] for name in NAMES])
 
+# What the shop knows of its own hours, and of its carriers' weeks.
+CALENDARS = """
+[[warehouses]]
+works = "Mon-Fri"
+works_on_holidays = true
+cutoffs = ["15:00 -> same day"]
+extra_days = ["2024-11-23", "2024-11-30", "2024-12-07", "2024-12-14", "2024-12-21"]
+[[closures]]
+days = ["2024-05-27", "2024-07-04", "2024-09-02", "2024-11-28", "2024-12-25", "2025-01-01"]
+[[carriers]]
+carrier = "Postal Service"
+delivers = "Mon-Sat"
+[[carriers]]
+carrier = "Brown"
+delivers = "Mon-Sat"
+extra_days = ["2024-06-19", "2024-10-14", "2024-11-11", "2025-01-20"]
+[[carriers]]
+carrier = "Home Ground"
+delivers = "Mon-Sun"
+extra_days = ["2024-06-19", "2024-10-14", "2024-11-11", "2025-01-20"]
+"""
+
 
 def since(day: str) -> int:
     """Days from the first."""
@@ -271,5 +293,6 @@ def make(seed: int) -> World:
         judged=JUDGED,
         days=drawn(orders["day"], draw),
         arrives=np.full(count, 1 - LOST),
+        calendars=CALENDARS,
         holidays=sorted(FEDERAL),
     )

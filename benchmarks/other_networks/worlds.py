@@ -37,6 +37,7 @@ class World:
         days: (n, DRAWS) the local day of delivery of the orders at some positions, drawn from what
             was the state of the world when each was placed; or, where that is not known, from any.
         arrives: (n,) how likely each order arrives at all; draws are of those that do.
+        calendars: What such a shop would know of its own calendar, as `docs/calendars.toml`.
         categorical: Further columns of orders to learn from.
         holidays: Local dates near which a forecast is told by itself.
     """
@@ -50,6 +51,7 @@ class World:
     days: Callable[..., Ints]
     arrives: Floats
     holidays: Sequence[date]
+    calendars: str
     categorical: tuple[str, ...] = ()
 
 
