@@ -229,3 +229,80 @@ def test_check_is_not_content_where_most_rows_are_rejected(tmp_path: Path) -> No
     _, report = proposal_of(table, tmp_path)
     assert report.failure is not None
     assert "more than the 20 %" in report.failure
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Customer_ID", "custId", "vehicle_id", "delay_reason_code", "product_sku", "driver id"],
+)
+def test_the_number_of_something_else_names_neither_a_parcel_nor_a_place(
+    name: str, tmp_path: Path
+) -> None:
+    table = plain(parcels(5, 80)).drop(columns="zip")
+    table[name] = [f"C{n % 30:03d}" for n in range(len(table))]
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["destination"].column != name
+    assert name in found.unused
+    assert found.columns["destination_country"].column == "country"
+
+
+def test_a_state_of_the_delivery_is_no_region(tmp_path: Path) -> None:
+    # It tells what became of the parcel: learned from, promises would know the future.
+    table = plain(parcels(5, 90)).assign(
+        Delivery_Status=[("On-Time", "Delayed", "Early")[n % 3] for n in range(90)]
+    )
+    found, _ = proposal_of(table, tmp_path)
+    assert "destination_region" not in found.columns
+    assert "Delivery_Status" in found.unused
+
+
+def test_every_country_has_an_east(tmp_path: Path) -> None:
+    table = plain(parcels(5, 90)).drop(columns=["zip", "country"])
+    table["Region"] = [("East", "North", "West")[n % 3] for n in range(90)]
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["destination_region"].column == "Region"
+    assert "destination_country" not in found.columns
+
+
+def test_goods_are_no_service(tmp_path: Path) -> None:
+    table = plain(parcels(5, 90)).assign(product=["tablet", "laptop", "phone"] * 30)
+    assert proposal_of(table, tmp_path)[0].columns["service"].column == "product"
+    found, _ = proposal_of(table.assign(unit_price=3.5), tmp_path)
+    assert "service" not in found.columns
+
+
+def test_of_several_times_that_of_what_happened_at_the_customer_counts(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    table = plain(truth).rename(columns={"delivered_on": "Delivered to Client Date"})
+    table["Delivery Recorded Date"] = written(truth["delivered"] + pd.Timedelta("4D"), DAY)
+    table["actual_port_arrival"] = written(truth["picked"], DAY)
+    table["arrivalDateOriginal"] = written(truth["picked"] + pd.Timedelta("1D"), DAY)
+    found, _ = proposal_of(table, tmp_path)
+    assert found.milestones["delivered"].column == "Delivered to Client Date"
+    assert not found.milestones["delivered"].asked
+
+
+def test_of_a_day_and_its_clock_the_clock_counts(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    table = plain(truth).rename(columns={"delivered_on": "delivered_date"})
+    table["delivered_datetime"] = written(truth["delivered"], CLOCK)
+    found, _ = proposal_of(table, tmp_path)
+    assert found.milestones["delivered"].column == "delivered_datetime"
+
+
+def test_no_time_that_says_otherwise_is_that_of_the_order(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    table = plain(truth).drop(columns="ordered_at")
+    table["scheduled_departure"] = written(truth["ordered"], CLOCK)
+    table["etd"] = table["scheduled_departure"]
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["ordered_at"].column is None
+    # What can stand for it is told.
+    assert "shipped_at, when parcels were sent, can stand for it" in " ".join(found.questions)
+
+
+def test_a_duration_is_told_where_no_time_of_arrival_is(tmp_path: Path) -> None:
+    table = plain(parcels(5, 90)).drop(columns="delivered_on")
+    table["delivery_time_days"] = [1 + n % 5 for n in range(90)]
+    found, _ = proposal_of(table, tmp_path)
+    assert "delivery_time_days may be how long it took" in " ".join(found.questions)

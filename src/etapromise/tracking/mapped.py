@@ -110,8 +110,8 @@ def _own_table(
         )
     else:
         opened = _opened(mapping.files_of(part), table, options, part.sheets)
-    if part.join is not None:
-        opened = _joined(mapping, part.join, opened, table)
+    for join in part.joins:
+        opened = _joined(mapping, join, opened, table)
     if part.each:
         mapped = (*part.columns.values(), *part.milestones.values(), *part.features.values())
         names = [name for one in mapped for name in one.sources if NUMBER in name]

@@ -115,7 +115,7 @@ def mapped_column(
             plain_dates=one.plain_dates or kind is Kind.DATE,
             era=one.era,
         )
-        if kind is Kind.DATE and not one.formats and not one.era:
+        if kind is Kind.DATE and not (one.formats or one.era or one.plain_dates):
             return array
         if one.clock_column is not None:
             days = replace(written, plain_dates=True)

@@ -95,12 +95,12 @@ class MappedColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class MappedJoin:
-    """A second table, such as orders beside parcels, whose columns stand beside the first's.
+    """A further table, such as orders beside parcels, whose columns stand beside the others.
 
     Attributes:
         files: As of `MappedTable`, like the next four.
-        on: The column of the first table that names its row.
-        to: The column of the second one that is named so.
+        on: The column, of the table or of what it was joined with before, that names its row.
+        to: The column of the further one that is named so.
         encoding: See `FileOptions`.
         separator: Likewise.
         skip: Likewise.
@@ -137,7 +137,7 @@ class MappedTable:
         milestones: Of shipments: times that are scans, by status.
         features: Further columns to keep, by the name they get.
         statuses: Of scans: what codes mean, lower case; `SILENT` where nothing.
-        join: Of shipments: a table whose columns stand beside these.
+        joins: Of shipments: tables whose columns stand beside these, one after the other.
     """
 
     files: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ class MappedTable:
     milestones: Mapping[str, MappedColumn] = field(default_factory=dict)
     features: Mapping[str, MappedColumn] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=dict)
-    join: MappedJoin | None = None
+    joins: tuple[MappedJoin, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +258,7 @@ _SETTINGS: Final = {
     "features": dict,
 }
 _ONLY_FOR: Final[dict[str, dict[str, Any]]] = {
-    "shipments": {"milestones": dict, "join": dict},
+    "shipments": {"milestones": dict, "join": dict | list},
     "scans": {"statuses": dict, "payload": bool},
 }
 _OF_A_JOIN: Final = {"on": str, "to": str} | {
@@ -314,7 +314,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
         columns=columns,
         milestones=milestones,
         features=features,
-        join=_join(data["join"], path) if "join" in data else None,
+        joins=_joins(data.get("join", []), path),
         sheets=_sheets(data, where, path),
         statuses={str(code).strip().lower(): one for code, one in data.get("statuses", {}).items()},
         **{
@@ -333,8 +333,17 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
     )
 
 
-def _join(data: Mapping[str, Any], path: Path) -> MappedJoin:
-    where = "[shipments.join]"
+def _joins(data: Any, path: Path) -> tuple[MappedJoin, ...]:
+    """One table, or several that are joined one after the other."""
+    if isinstance(data, dict):
+        return (_join(data, "[shipments.join]", path),)
+    for one in data:
+        if not isinstance(one, dict):
+            raise ContractError(f"{path}: [shipments] join has {one!r}, expected tables")
+    return tuple(_join(one, f"[[shipments.join]] {n}", path) for n, one in enumerate(data, 1))
+
+
+def _join(data: Mapping[str, Any], where: str, path: Path) -> MappedJoin:
     _only(data, tuple(_OF_A_JOIN), where, path)
     for key, value in data.items():
         _answered(value, f"{where} {key}", path)
@@ -364,6 +373,7 @@ _KINDS: Final[dict[Any, str]] = {
     int: "a whole number",
     list: "a list of texts",
     dict: "a table",
+    dict | list: "a table, or several: [[shipments.join]]",
     str | list: "text or a list of texts",
     bool: "true or false",
 }

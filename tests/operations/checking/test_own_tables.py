@@ -60,11 +60,9 @@ def test_orders_are_joined_with_their_parcels(tables: list[Path], tmp_path: Path
     path = tmp_path / "mapping.toml"
     found = etapromise.check(tables, write_mapping=path, quality=False)
     assert found.proposal is not None
-    assert found.proposal.shipments.join == {
-        "files": ["orders.csv"],
-        "on": "order",
-        "to": "Order number",
-    }
+    assert found.proposal.shipments.joins == (
+        {"files": ["orders.csv"], "on": "order", "to": "Order number"},
+    )
     # The last in time, not in the file, is the delivery.
     statuses = {code: one[0] for code, one in found.proposal.statuses.items()}
     assert statuses == {"Z9": "delivered", "Z7": "?"}

@@ -314,7 +314,7 @@ def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) ->
             path.write_text(found.text or "", encoding="utf-8")
             told = read_mapping(path)
             # What is handed over is joined already, and has a row for each parcel.
-            told = replace(told, shipments=replace(told.shipments, join=None, each=()))
+            told = replace(told, shipments=replace(told.shipments, joins=(), each=()))
         if found.proposal is None:
             return
         scans = found.proposal.scans

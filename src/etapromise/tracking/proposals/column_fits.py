@@ -12,6 +12,7 @@ from etapromise.normal_forms.places import countries_with
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
+    names_thing,
     place_in,
     plain_name,
     score_name,
@@ -36,7 +37,8 @@ _PARTIES: Final = {"destination": "recipient", "origin": "sender"}
 # So surely a name says whose address it is of and what of it.
 _ADDRESSED: Final = 0.93
 # What is called by a name, which a state is not.
-_NAMES: Final = frozenset({"carrier", "service"})
+_SAID_OF: Final = frozenset({"carrier", "service", "origin_region", "destination_region"})
+_NUMBERED_ROLES: Final = frozenset({"shipment_id", "order_id", "origin", "destination"})
 _ENDS: Final = frozenset({"delivered", "attempted", "returned", "cancelled", "lost"})
 # Columns whose names fit alike.
 _EVEN: Final = 0.04
@@ -46,6 +48,10 @@ _NAMED: Final = 0.9
 _NUMBERED: Final = 0.05
 # A record may be made at another time than that of the order, and paid for at yet another.
 _MADE: Final = 0.08
+# Of what is called a service and what is called otherwise.
+_BOUGHT: Final = 0.01
+# What happened may be written down later.
+_RECORDED_LATER: Final = 0.1
 # An order may be closed when it is delivered, or when it is sent.
 _CLOSED: Final = 0.6
 # A name that says in any words what happened says it surer.
@@ -60,6 +66,12 @@ _UNNAMED: Final = 0.15
 _SURELY_KNOWN: Final = 0.8
 # What it counts that a column tells where a journey begins and ends, and not only that it goes on.
 _BOTH_ENDS: Final = 0.4
+# Times that a record of an order or a parcel has.
+_RECORDED: Final = (
+    ("milestones", "picked_up"),
+    ("milestones", "delivered"),
+    ("shipments", "ordered_at"),
+)
 # How many of them are tried.
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
@@ -71,7 +83,19 @@ _FEW_STATES: Final = 12
 def as_scans(table: OwnTable) -> float:
     """How much a table looks like one of scans; 0 where it is none."""
     status, when = (best_fit(table, "scans", role) for role in ("status", "scanned_at"))
-    return status + when if status > 0 and when > 0 else 0.0
+    return status + when if status > 0 and when > 0 and not _of_records(table, when) else 0.0
+
+
+def _of_records(table: OwnTable, when: float) -> bool:
+    """Whether what would be the time of events is one of orders or parcels, as of their records."""
+    if table.rows:
+        return False
+    return any(
+        score_name(one.name, *role) > when
+        for one in table.profiles.values()
+        if _fit(one, "scans", "scanned_at", table) == when
+        for role in _RECORDED
+    )
 
 
 def best_fit(table: OwnTable, part: str, role: str) -> float:
@@ -99,9 +123,16 @@ def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float
         score = _order_score(profile, table, score)
     elif role.partition("_")[0] in _PARTIES:
         score = _address_score(profile, role, score)
-    elif role in _NAMES and is_about(profile.name, "condition"):
-        # The state of a carrier's parcel names no carrier.
+    if role in _SAID_OF and score < 1.0 and is_about(profile.name, "condition"):
+        # The state of a carrier's parcel, or of a delivery, names no carrier and no place.
         return 0.0
+    if role in _NUMBERED_ROLES and names_thing(profile.name):
+        return 0.0
+    if role == "service":
+        if _is_goods(profile, table):
+            return 0.0
+        # A mode, such as air or road, is not all that is bought.
+        score += _BOUGHT * (score >= _LEAST and "service" in plain_name(profile.name).split())
     if score < _LEAST or not profile.filled:
         return 0.0
     if part == "milestones" or role in TIMES:
@@ -158,6 +189,10 @@ def _status_score(profile: Profile, score: float, *, events: bool) -> float:
 def _milestone_score(profile: Profile, role: str, score: float) -> float:
     if is_about(profile.name, "foreseen"):
         return 0.0
+    if score < 1.0 and role == "delivered" and is_about(profile.name, "underway"):
+        return 0.0
+    if is_about(profile.name, "recorded"):
+        score -= _RECORDED_LATER
     if is_about(profile.name, "actual"):
         # What was done goes before what may be a plan.
         plain = without_words(profile.name, "actual")
@@ -200,6 +235,13 @@ def _address_score(profile: Profile, role: str, score: float) -> float:
         # Where the bill goes is taken only where nothing else is there, and told.
         return _LEAST if what == (field or "postcode") else min(score - 0.2, _LEAST)
     return score
+
+
+def _is_goods(profile: Profile, table: OwnTable) -> bool:
+    """Whether what is called a product is what was sold, as its price beside it shows."""
+    return plain_name(profile.name) in names_of()["other"]["product"] and any(
+        is_about(name, "goods") for name in table.profiles
+    )
 
 
 def _understood(profile: Profile) -> float:
@@ -277,7 +319,8 @@ def _suits(profile: Profile, role: str, *, named: bool) -> bool:
         **dict.fromkeys(
             ("shipment_id", "order_id"),
             lambda: (
-                profile.distinct > 0.05 * profile.rows and not (profile.dated or profile.clocks)
+                profile.distinct > 0.05 * profile.rows
+                and not (profile.dated or profile.clocks or profile.fractions)
             ),
         ),
     }

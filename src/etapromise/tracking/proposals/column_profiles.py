@@ -149,6 +149,18 @@ class Profile:
         return bool(len(words)) and bool(beginning_with(words, r"^\d{1,3}(\.0)?$").all())
 
     @cached_property
+    def fractions(self) -> bool:
+        """Whether the values are numbers of which several have a fraction, such as amounts."""
+        words = self.words[:TRIED]
+        return self.numeric and bool(beginning_with(words, r"^-?\d+[.,]\d*[1-9]\d*$").mean() > 0.1)
+
+    @cached_property
+    def counted(self) -> bool:
+        """Whether the values are whole numbers such as rows are counted by, in any table."""
+        words = self.words[:TRIED]
+        return bool(len(words)) and bool(beginning_with(words, r"^\d{1,6}(\.0)?$").all())
+
+    @cached_property
     def unit(self) -> str | None:
         """The unit that most numbers carry."""
         found = self.words[:TRIED].str.extract(r"([^\W\d_]+)\.?$")[0].str.lower().dropna()

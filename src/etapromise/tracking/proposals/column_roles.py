@@ -54,7 +54,8 @@ def proposed_column(
             )
         elif guess.formats:
             details["format"] = guess.formats[0] if len(guess.formats) == 1 else list(guess.formats)
-        if guess.midnights:
+        # A day that is awaited has no hour, whatever clock stands beside it.
+        if guess.midnights or (role.endswith("_date") and guess.clock and not guess.zoned):
             details["plain_dates"] = True
         if guess.era:
             details["era"] = guess.era

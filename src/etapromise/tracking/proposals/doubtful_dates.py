@@ -94,8 +94,10 @@ def deliveries_of_events(proposal: Proposal) -> None:
         return
     if scans is None or any(one is None or one.column is None for one in ids):
         return
-    mine, theirs = (str(one.column) for one in ids if one is not None)
     when, status = (proposal.scan_columns[role] for role in ("scanned_at", "status"))
+    if when.column is None or status.column is None:
+        return  # which it is, is asked
+    mine, theirs = (str(one.column) for one in ids if one is not None)
     ignored = () if proposal.ids is None else proposal.ids.ignore
     own = proposal.shipments.table
     shop = pd.DataFrame(
@@ -208,7 +210,7 @@ def delivered_by_state(proposal: Proposal) -> None:
 def _read_twice(proposal: Proposal) -> bool:
     """Whether the table of the orders can be read a second time, as scans."""
     table, columns = proposal.shipments, proposal.columns
-    if proposal.scans is not None or table.join is not None or table.rows:
+    if proposal.scans is not None or table.joins or table.rows:
         return False
     whole = all(role in columns and columns[role].column for role in ("shipment_id", "ordered_at"))
     return whole and "split" not in columns["shipment_id"].details

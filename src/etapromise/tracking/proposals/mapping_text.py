@@ -21,13 +21,9 @@ def proposal_text(proposal: Proposal) -> str:
     lines = [_HEAD.rstrip()]
     lines += [f"# {sentence}" for sentence in proposal.told]
     lines += ["", *_table("shipments", proposal.shipments, proposal.settings)]
-    if proposal.shipments.join is not None:
-        lines += [
-            "",
-            "# The table of the orders, beside that of their parcels.",
-            "[shipments.join]",
-        ]
-        lines += [f"{key} = {_toml(value)}" for key, value in proposal.shipments.join.items()]
+    for join in proposal.shipments.joins:
+        lines += ["", "# A table whose columns stand beside these.", "[[shipments.join]]"]
+        lines += [f"{key} = {_toml(value)}" for key, value in join.items()]
     lines += ["", "[shipments.columns]", *_columns(proposal.columns)]
     if proposal.left_out:
         lines.append(

@@ -32,8 +32,8 @@ class OwnTable:
         rows: The list inside of each record that its rows are, where it is nested.
         settings: Of `MappedTable`, such as ``encoding``, where they are not the usual.
         doubts: What had to be guessed in reading it.
-        join: Of `MappedJoin`, where it is two tables: the other's files and on what.
-        of_orders: The columns that the other of them, that of the orders, has.
+        joins: Of `MappedJoin`, where it is several tables: the others' files and on what.
+        of_orders: The columns that those of them have that are of orders.
         fits: How well its columns fit those of the contract, as far as that was asked.
     """
 
@@ -42,7 +42,7 @@ class OwnTable:
     rows: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
-    join: Mapping[str, Any] | None = None
+    joins: tuple[Mapping[str, Any], ...] = ()
     of_orders: frozenset[str] = frozenset()
     fits: dict[tuple[str, str, str], float] = field(default_factory=dict, init=False, compare=False)
 

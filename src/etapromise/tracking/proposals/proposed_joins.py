@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import (
-    score_name,
-)
+from etapromise.tracking.column_names import names_of, plain_name, score_name
 from etapromise.tracking.id_matches import near_match
 from etapromise.tracking.mapped import joined_tables
 from etapromise.tracking.mapped_columns import text_of
@@ -19,6 +18,17 @@ from etapromise.tracking.proposals.column_fits import as_scans, best_fit
 from etapromise.tracking.proposals.column_profiles import Profile, sample_rows
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
+# What a shipment cannot do without, and what one can use.
+_ORDERS: Final = ("ordered_at", "destination")
+_MILESTONES: Final = ("picked_up", "delivered")
+_NEEDED: Final = frozenset({*_ORDERS, "delivered"})
+_OTHERS: Final = (
+    *("origin", "origin_region", "carrier", "service"),
+    *("destination_country", "destination_region"),
+)
+_USEFUL: Final = frozenset({"picked_up", *_OTHERS})
+# What it counts that two columns have one name.
+_SAME_NAME: Final = 0.05
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
 # A name that may be one of a number of parcels or orders.
@@ -27,78 +37,90 @@ _NAMED: Final = 0.55
 _PARCELS: Final = 0.9
 
 
-def orders_and_parcels(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
-    """The tables, one of parcels that name an order joined with the one of the orders.
+def related_tables(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
+    """The tables, one of them joined with those that tell what it lacks.
 
-    Whatever says neither when it was ordered nor where it goes is no table of shipments alone.
+    Whatever says neither when it was ordered nor where it goes is no table of shipments alone: its
+    order may, or the customer whom that names.
     """
-    tables = _orders_and_customers(tables)
-    orders = [
-        table
-        for table in tables
-        if best_fit(table, "shipments", "ordered_at")
-        and best_fit(table, "shipments", "destination")
-    ]
-    for parcels in tables:
-        own = ("ordered_at", "destination")
-        if parcels.rows or all(best_fit(parcels, "shipments", role) for role in own):
-            continue
-        if any(_events_of(one, parcels) for one in tables):
-            # Its events have these columns beside them.
-            continue
-        told = max(best_fit(parcels, "milestones", role) for role in ("picked_up", "delivered"))
-        # The time of events may be called nearly as a milestone is.
-        dated = told > 0 and (
-            not as_scans(parcels) or told >= best_fit(parcels, "scans", "scanned_at")
-        )
-        named = best_fit(parcels, "shipments", "shipment_id") and not as_scans(parcels)
-        for other in orders:
-            # A mapping joins whole files, and a list inside of records has its record beside it.
-            apart = not other.rows and other.files != parcels.files
-            joins = apart and (dated or named)
-            found = _names_rows_of(parcels, other) if joins else None
-            if found is None:
-                continue
-            on, to = found
-            key = parcels.profiles[on]
-            if key.unique and score_name(on, "shipments", "shipment_id") >= _PARCELS:
-                # What became of parcels that the orders name: those it does not have are on their
-                # way, and to leave them out would show none but quick ones.
-                joined = _joined(other, parcels, to, on)
-                ours = frozenset(other.table.column_names)
-            else:
-                joined = _joined(parcels, other, on, to)
-                own_names = len(parcels.table.column_names)
-                ours = frozenset(joined.table.column_names[own_names:])
-            joined = replace(joined, of_orders=ours)
-            left = [table for table in tables if table is not parcels and table is not other]
-            return [joined, *left]
-    return tables
-
-
-def _orders_and_customers(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
-    """The tables, orders that do not say where they go joined with the customers they name."""
-    fits = {
-        id(table): [
-            best_fit(table, "shipments", role) > 0 for role in ("ordered_at", "destination")
-        ]
-        for table in tables
-    }
-    if any(all(found) for found in fits.values()):
+    grown = [_with_related(base, tables) for base in tables]
+    best = max(grown, key=lambda one: (len(_tells(one) & _NEEDED), len(_tells(one))))
+    if not best.joins:
         return tables
-    for orders in tables:
-        if orders.rows or fits[id(orders)] != [True, False]:
-            continue
-        for customers in tables:
-            apart = not customers.rows and customers.files != orders.files
-            if not apart or fits[id(customers)] != [False, True]:
-                continue
-            found = _names_rows_of(orders, customers)
+    used = {*best.files, *(name for one in best.joins for name in one["files"])}
+    return [best, *(table for table in tables if used.isdisjoint(table.files))]
+
+
+def _with_related(base: OwnTable, tables: Sequence[OwnTable]) -> OwnTable:
+    """A table joined with one after the other, as long as one tells what it lacks."""
+    left = [table for table in tables if table is not base]
+    while True:
+        pairs = [(_gain(base, other, left), place) for place, other in enumerate(left)]
+        found = None
+        for gain, place in sorted(pairs, key=lambda pair: (pair[0], -pair[1]), reverse=True):
+            found = _key_to(base, left[place], tables) if any(gain) else None
             if found is not None:
-                joined = _joined(orders, customers, *found)
-                left = [table for table in tables if table not in (orders, customers)]
-                return [joined, *left]
-    return tables
+                base = _joined(base, left.pop(place), *found)
+                break
+        if found is None:
+            return base
+
+
+def _gain(base: OwnTable, other: OwnTable, left: Sequence[OwnTable]) -> tuple[int, int]:
+    """How much of what a table needs, and can use, another tells, or one that it names."""
+    ours = _tells(base)
+    missing = _tells(other) - ours
+    if not missing and ours & _NEEDED:
+        # Items tell no place; the sellers whom they name do.
+        named = [one for one in left if one is not other and _names_rows_of(other, one)]
+        missing = frozenset().union(*map(_tells, named)) - ours
+        return 0, len(missing & _USEFUL)
+    return len(missing & _NEEDED), len(missing & _USEFUL) if ours & _NEEDED else 0
+
+
+def _key_to(base: OwnTable, other: OwnTable, tables: Sequence[OwnTable]) -> tuple[str, str] | None:
+    """The column of a table that names another's row, and that one's own, if they can be joined."""
+    if not _may_stand_beside(base, other, tables):
+        return None
+    found = _names_rows_of(base, other)
+    if found is not None:
+        on, to = found
+        # Of several parcels of one order, none is left out; of its items the first counts.
+        if not other.profiles[to].unique and _of_parcels(other):
+            return None
+        # Orders are the table to begin with where each has one row here, or several that are its
+        # items: to leave out what is on its way, or not sent, would show none but quick ones.
+        from_parts = base.profiles[on].unique or not _of_parcels(base)
+        return None if "ordered_at" in _tells(other) and from_parts else found
+    found = _names_rows_of(other, base)
+    if found is None or "ordered_at" not in _tells(base):
+        return None
+    on, to = found
+    return (to, on) if other.profiles[on].unique or not _of_parcels(other) else None
+
+
+def _may_stand_beside(base: OwnTable, other: OwnTable, tables: Sequence[OwnTable]) -> bool:
+    """Whether two tables are of two files, and neither is one of events."""
+    # A mapping joins whole files, and a list inside of records has its record beside it.
+    if base.rows or other.rows or other.files == base.files:
+        return False
+    if any(_events_of(one, table) for one in tables for table in (base, other)):
+        return False
+    return all(not as_scans(one) or _tells(one).issuperset(_ORDERS) for one in (base, other))
+
+
+def _tells(table: OwnTable) -> frozenset[str]:
+    """What of a shipment a table tells."""
+    parts = {"shipments": (*_ORDERS, *_OTHERS), "milestones": _MILESTONES}
+    return frozenset(
+        role for part, roles in parts.items() for role in roles if best_fit(table, part, role)
+    )
+
+
+def _of_parcels(table: OwnTable) -> bool:
+    """Whether a table is one of parcels: it says when they came, or has their own numbers."""
+    named = best_fit(table, "shipments", "shipment_id") >= _PARCELS
+    return named or not _tells(table).isdisjoint(_MILESTONES)
 
 
 def _events_of(table: OwnTable, records: OwnTable) -> bool:
@@ -108,12 +130,20 @@ def _events_of(table: OwnTable, records: OwnTable) -> bool:
 
 def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:
     both, notes = joined_tables(table.table, other.table, on, to)
+    added = frozenset(both.column_names) - frozenset(table.table.column_names)
+    # A parcel's record is made, or told to its carrier, later than its order.
+    orders = {*table.of_orders}
+    if best_fit(other, "shipments", "ordered_at"):
+        orders |= added
+    elif best_fit(table, "shipments", "ordered_at") and not orders:
+        orders |= {*table.table.column_names}
     return OwnTable(
         files=table.files,
         opened=replace(table.opened, table=both),
         settings=table.settings,
         doubts=(*table.doubts, *other.doubts, *map(str, notes)),
-        join={"files": list(other.files), "on": on, "to": to, **other.settings},
+        joins=(*table.joins, {"files": list(other.files), "on": on, "to": to, **other.settings}),
+        of_orders=frozenset(orders),
     )
 
 
@@ -125,14 +155,35 @@ def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | Non
             continue
         known = pc.unique(text_of(orders.table.column(to)))
         for on, ours in parcels.profiles.items():
-            if not _may_join(ours, {}, on):
+            same = plain_name(on) == plain_name(to)
+            # A few sellers may have all the items.
+            fits = _may_join(ours, {}, on) or (same and not (ours.dated or ours.json))
+            if not fits or _by_chance(ours, theirs, orders):
                 continue
             sample = text_of(sample_rows(parcels.table).column(on)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
-            name = max(score_name(on, "shipments", "order_id"), float(on == to))
+            name = max(score_name(on, "shipments", "order_id"), float(same))
             if share >= _JOINED and (best is None or share + name > best[0]):
                 best = share + name, on, to
     return None if best is None else best[1:]
+
+
+def _by_chance(ours: Profile, theirs: Profile, other: OwnTable) -> bool:
+    """Whether values of two columns may be the same by chance: counted, and of other names."""
+    if not (ours.counted or theirs.counted):
+        return False
+    names = [plain_name(one.name.removesuffix(" (joined)")).split() for one in (ours, theirs)]
+    if names[0] == names[1]:
+        return False
+    labels = names_of()["other"]["labels"]
+    mine, yours = ([word for word in words if word not in labels] for words in names)
+    # order_id names the id of orders.csv.
+    files = {word for file in other.files for word in plain_name(PurePath(file).stem).split()}
+    if not yours and mine and all({word, f"{word}s", f"{word}es"} & files for word in mine):
+        return False
+    return not all(
+        score_name(one.name, "shipments", "order_id") >= _PARCELS for one in (ours, theirs)
+    )
 
 
 def join_ids(proposal: Proposal) -> None:
@@ -149,6 +200,9 @@ def join_ids(proposal: Proposal) -> None:
             sample = text_of(sample_rows(theirs.table).column(right.name)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
             share += 0.01 * score_name(left.name, "shipments", "shipment_id")
+            share += _SAME_NAME * (plain_name(left.name) == plain_name(right.name))
+            if _by_chance(left, right, ours):
+                continue
             if left.distinct > 1 and (best is None or share > best[0]):
                 best = share, left, right
     if best is not None and best[0] > 0.3:

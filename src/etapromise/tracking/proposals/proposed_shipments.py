@@ -12,6 +12,7 @@ from etapromise.normal_forms.zones import shape_of
 from etapromise.tracking.column_names import (
     is_about,
     names_of,
+    names_thing,
     place_in,
     score_name,
 )
@@ -160,7 +161,7 @@ def _free(proposal: Proposal, fits: Callable[[Profile], bool]) -> list[Profile]:
     return [
         one
         for name, one in proposal.shipments.profiles.items()
-        if name not in taken and not is_about(name, "sender") and fits(one)
+        if name not in taken and not (is_about(name, "sender") or names_thing(name)) and fits(one)
     ]
 
 
@@ -217,8 +218,20 @@ def _asked(proposal: Proposal) -> None:
                 why="no column looks like it",
                 details={"column": "?"},
                 asked=f"which column of {', '.join(table.files)} is the {role}? none looks like it"
-                + (_coded_places(proposal) if role == "destination" else _named_so(table, role)),
+                + (_coded_places(proposal) if role == "destination" else _named_so(table, role))
+                + (_since_sent(proposal) if role == "ordered_at" else ""),
             )
+
+
+def _since_sent(proposal: Proposal) -> str:
+    """What can stand for the time of the order, where parcels' own times begin when they go."""
+    sent = proposal.milestones.get("picked_up")
+    if sent is None or sent.column is None:
+        return ""
+    return (
+        f". If no table has it, {sent.column}, when parcels were sent, can stand for it: promises "
+        "then count from there"
+    )
 
 
 def _coded_places(proposal: Proposal) -> str:
@@ -251,6 +264,16 @@ def ask_for_deliveries(proposal: Proposal) -> None:
     table = proposal.shipments
     free = _free(proposal, lambda one: one.times() is not None or one.without_year)
     named = f"; times are also {', '.join(one.name for one in free[:5])}" if free else ""
+    lasted = [
+        name
+        for name, one in table.profiles.items()
+        if one.numeric and is_about(name, "lasted") and not is_about(name, "foreseen")
+    ]
+    if lasted:
+        named += (
+            f"; {lasted[0]} may be how long it took: add it to the time it began at, and hand over "
+            "the sum"
+        )
     inside = [one.name for one in table.profiles.values() if one.json]
     lists = (
         f"; {inside[0]} holds JSON as text: export the table as JSON lines, where it is a list"
@@ -339,7 +362,9 @@ def _having(regions: Profile) -> list[str]:
     """The countries that alone have all regions of these codes or names, if they are several."""
     words = [str(word) for word in regions.common[:_TRIED_REGIONS]]
     enough = len(words) >= _FEW_REGIONS and len("".join(words)) >= 2 * _FEW_REGIONS
-    return countries_with(words) if enough else []
+    # Every country has an east.
+    parts = all(is_about(word, "compass") for word in words)
+    return countries_with(words) if enough and not parts else []
 
 
 def _times_by_order(proposal: Proposal) -> None:
@@ -356,7 +381,7 @@ def _times_by_order(proposal: Proposal) -> None:
     # Further rows of an order have neither a place nor a time.
     orders = 1.0 if named is None else named.filled
     found = []
-    for profile in _free(proposal, lambda one: one.times() is not None):
+    for profile in _free(proposal, _may_be_of_order):
         one = proposed_column(profile, "ordered_at", 0.5)
         moments = moments_of(profile.raw, one)
         # What is mostly the same day is another record of the arrival.
@@ -368,6 +393,13 @@ def _times_by_order(proposal: Proposal) -> None:
         _, _, one = min(found)
         why = f"its values, not its name; {one.why.partition('; ')[2]}"
         proposal.columns["ordered_at"] = replace(one, why=why)
+
+
+def _may_be_of_order(one: Profile) -> bool:
+    """Whether a column of times can be that of the order: its name says nothing else."""
+    if one.times() is None or is_about(one.name, "foreseen"):
+        return False
+    return not any(score_name(one.name, "milestones", role) for role in names_of()["milestones"])
 
 
 def _settled_orders(proposal: Proposal) -> None:

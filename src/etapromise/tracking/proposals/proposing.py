@@ -37,7 +37,7 @@ from etapromise.tracking.proposals.proposed_clocks import (
 )
 from etapromise.tracking.proposals.proposed_joins import (
     join_ids,
-    orders_and_parcels,
+    related_tables,
     tell_of_lost_digits,
 )
 from etapromise.tracking.proposals.proposed_scans import (
@@ -75,7 +75,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     Args:
         tables: All that there is; a nested file once with each of its lists as rows.
     """
-    tables = orders_and_parcels([rows_of_parcels(table) for table in tables])
+    tables = related_tables([rows_of_parcels(table) for table in tables])
     shipments = max(tables, key=_as_shipments)
     others = [
         table
@@ -87,10 +87,10 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     ]
     scans = max(others, key=lambda one: as_scans(one) + _events(one, others)) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
-    if shipments.join is not None:
+    for join in shipments.joins:
         proposal.told.append(
-            f"{', '.join(shipments.files)} is joined with {', '.join(shipments.join['files'])}: "
-            f"{shipments.join['on']!r} names its {shipments.join['to']!r}"
+            f"{', '.join(shipments.files)} is joined with {', '.join(join['files'])}: "
+            f"{join['on']!r} names its {join['to']!r}"
         )
     shipment_columns(proposal)
     if scans is not None:
@@ -123,7 +123,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     cancelled_by_state(proposal)
     left = [table for table in tables if table not in (shipments, scans)]
     for table in left:
-        known = {*shipments.files, *(shipments.join or {}).get("files", ())}
+        known = {*shipments.files, *(name for one in shipments.joins for name in one["files"])}
         sheet = table.settings.get("sheet")
         if set(table.files) - known - set(scans.files if scans else ()) or sheet:
             of = f"sheet {sheet!r} of " if sheet else ""
