@@ -37,9 +37,11 @@ DAYS = LAST + AHEAD
 SPAN = 60  # days that a state is drawn ahead
 A_DAY = 75
 LOST, REFUSED, CALLED_OFF = 0.004, 0.012, 0.035
-DIWALI = dates_in("2023-11-12 2024-11-01")
+DIWALI = dates_in("2023-11-12 2024-10-31")
 RESTS = [*DIWALI, *[day + timedelta(days=1) for day in DIWALI]]
-RESTS += dates_in("2023-08-15 2023-10-02 2024-01-26 2024-03-25 2024-08-15 2024-10-02 2024-10-12")
+RESTS += dates_in(
+    "2023-08-15 2023-10-02 2023-10-24 2024-01-26 2024-03-25 2024-08-15 2024-10-02 2024-10-12"
+)
 CARRIERS = np.array(["Vayu Cargo", "Sadak Logistics", "Teer"])
 ZONE = "Asia/Kolkata"
 # State: first digits of its pin codes, weight, part of the country.
@@ -66,7 +68,7 @@ REMOTE = Workdays(np.array([weekdays(FIRST, DAYS, pair, RESTS) for pair in PAIRS
 CALENDARS = """
 [[blackouts]]
 country = "IN"
-days = ["2023-11-12", "2023-11-13", "2024-11-01", "2024-11-02"]
+days = ["2023-11-12", "2023-11-13", "2024-10-31", "2024-11-01"]
 """
 
 
