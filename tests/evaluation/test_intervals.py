@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etapromise.evaluation.intervals import (
+from etapromise.evaluation.metrics import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,

@@ -20,7 +20,7 @@ import pytest
 
 from etapromise.errors import ContractError
 from etapromise.evaluation.backtest import run_backtest
-from etapromise.evaluation.report import findings, monitor_page, scorecard_page
+from etapromise.evaluation.report import findings, monitor_page
 from etapromise.evaluation.report import page as page_module
 from etapromise.evaluation.report.page import render_backtest
 from etapromise.evaluation.report.wording import REPORT_LANGUAGES, wording
@@ -127,7 +127,7 @@ def messages():
                     found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
     for table in (page_module._CAUSES, monitor_page.ALARM_ADVICE, monitor_page._MEASURES):
         found |= set(table.values())
-    return found | set(scorecard_page._RANKED_BY.values()) | {"month", "week"}
+    return found | set(page_module._RANKED_BY.values()) | {"month", "week"}
 
 
 def placeholders(text):

@@ -14,7 +14,7 @@ import pytest
 from etapromise import tracking
 from etapromise.errors import CommandError, ContractError
 from etapromise.evaluation.judgement import groups_of
-from etapromise.evaluation.report.scorecard_page import render_scorecards
+from etapromise.evaluation.report.page import render_scorecards
 from etapromise.evaluation.scorecards import scorecard, write_scorecards
 from etapromise.text_type import TEXT
 from etapromise.tracking import TrackedHistory

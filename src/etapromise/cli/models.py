@@ -11,9 +11,8 @@ import click
 
 from etapromise.cli.arguments import MODEL, count_option, json_option, model_option, print_json, say
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.operations.models.markets import markets, plan_pruning, prune
 from etapromise.operations.models.model_cards import card_of, compared
-from etapromise.operations.models.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry, markets, plan_pruning, prune
 from etapromise.promise.model import load_model
 
 

@@ -257,14 +257,14 @@ def run_backtest(
         progress: Told "steps walked", how many, and of how many; or True for a bar on stderr,
             where that is a terminal.
     """
-    walk = [step for step in steps(config) if _has_orders(history, step)]
+    ordered = history.shipments["ordered_at"]
+    walk = [one for one in steps(config) if ((ordered >= one.start) & (ordered < one.end)).any()]
     if not walk:
         raise ContractError(
             f"found no order from {config.start} to {config.end}, expected some; the shipments "
-            f"were ordered from {history.shipments['ordered_at'].min()} "
-            f"to {history.shipments['ordered_at'].max()}"
+            f"were ordered from {ordered.min()} to {ordered.max()}"
         )
-    first = history.shipments["ordered_at"].min()
+    first = ordered.min()
     if first >= walk[0].start:
         raise ContractError(
             f"Found no order before {walk[0].start} to train on: the first is of {first}. Choose a "
@@ -339,11 +339,6 @@ def _take(
         part["model_version"] = pd.Series(days.version, index=part.index, dtype=TEXT)
         parts.append(part)
     return step.number, pd.concat(parts, ignore_index=True), example
-
-
-def _has_orders(history: TrackedHistory, step: Step) -> bool:
-    ordered = history.shipments["ordered_at"]
-    return bool(((ordered >= step.start) & (ordered < step.end)).any())
 
 
 def _facts(

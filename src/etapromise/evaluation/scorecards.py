@@ -20,13 +20,13 @@ from etapromise.array_types import Floats, Mask
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_dates
 from etapromise.errors import ContractError
-from etapromise.evaluation.intervals import (
+from etapromise.evaluation.judgement import groups_of
+from etapromise.evaluation.metrics import (
     chance_best,
     kaplan_meier_percentiles,
     shrunk_shares,
     wilson_interval,
 )
-from etapromise.evaluation.judgement import groups_of
 from etapromise.files import write_text
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.tracking import Source, TrackedHistory, milestones
@@ -128,7 +128,9 @@ def scorecard(
     begin = end - _USUAL_SPAN if since is None else moment_of(since, "since")
     _require(by, measure)
     parcels = _parcels(history, end, begin, naive_time_zone)
-    ranked_by = measure or _first_possible(parcels)
+    if measure is None:
+        possible = [name for name, (_, count) in _MEASURES.items() if parcels[count].any()]
+        measure = possible[0] if possible else "swift"
     keys = list(by)
     rows = []
     for key, positions in parcels.groupby(keys, sort=True).indices.items():
@@ -147,7 +149,7 @@ def scorecard(
         with np.errstate(invalid="ignore"):
             rate = table[hits] / table[count]
         table[name], table[f"{name}_low"], table[f"{name}_high"] = rate, low, high
-    return _ranked(table, parcels, keys, ranked_by)
+    return _ranked(table, parcels, keys, measure)
 
 
 def write_scorecards(
@@ -158,7 +160,7 @@ def write_scorecards(
         write_table(table, path)
         return
     if path.suffix == ".html":
-        from etapromise.evaluation.report.scorecard_page import render_scorecards  # noqa: PLC0415 (matplotlib)
+        from etapromise.evaluation.report.page import render_scorecards  # noqa: PLC0415 (matplotlib)
 
         text = render_scorecards(table, as_of=as_of, language=language)
     else:
@@ -176,7 +178,7 @@ _SHARES: Final = (
     ("return_rate", "sent_back", "settled"),
     ("hand_off_rate", "hand_offs", "parcels"),
 )
-_MEASURES: Final = {
+_MEASURES: Final[dict[Measure, tuple[str, str]]] = {
     "promise_kept": ("promise_kept", "promise_judged"),
     "quoted_kept": ("quoted_kept", "quoted_judged"),
 }
@@ -384,12 +386,6 @@ def _expected(
         sums["effect"] = np.log(share / (1.0 - share)) - logit
         expected += cards.merge(sums[[*names, "effect"]], on=names, how="left")["effect"].to_numpy()
     return np.asarray(np.clip(1.0 / (1.0 + np.exp(-expected)), 1e-6, 1.0 - 1e-6))
-
-
-def _first_possible(parcels: pd.DataFrame) -> Measure:
-    if parcels["promise_judged"].any():
-        return "promise_kept"
-    return "quoted_kept" if parcels["quoted_judged"].any() else "swift"
 
 
 def _require(by: Sequence[str], measure: str | None) -> None:

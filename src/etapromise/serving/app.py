@@ -21,8 +21,7 @@ from starlette.routing import Route
 
 from etapromise.errors import ContractError, EtapromiseError, MissingExtraError
 from etapromise.promise.model import PromiseModel
-from etapromise.serving.answers import ANSWERS, fallback, problem
-from etapromise.serving.checkout_page import checkout_facts
+from etapromise.serving.answers import ANSWERS, checkout_facts, fallback, problem
 from etapromise.serving.live_model import LiveModel
 from etapromise.serving.openapi import openapi
 from etapromise.serving.server_metrics import ServerMetrics

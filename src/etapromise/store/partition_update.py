@@ -114,7 +114,7 @@ class _Merged:
 def _merged(stored: pa.Table, fresh: pa.Table, on_conflict: str) -> _Merged:
     later = frame_of_arrow(fresh).set_index("shipment_id")
     if not stored.num_columns:
-        return _Merged(table=_sorted(later), new=set(later.index))
+        return _Merged(table=_arrow(later).sort_by("shipment_id"), new=set(later.index))
     before = frame_of_arrow(stored).set_index("shipment_id")
     known = later.index[later.index.isin(before.index)]
     here, there = before.loc[known], later.loc[known]
@@ -157,10 +157,6 @@ def _arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.reset_index(), preserve_index=False).replace_schema_metadata(
         None
     )
-
-
-def _sorted(frame: pd.DataFrame) -> pa.Table:
-    return _arrow(frame).sort_by("shipment_id")
 
 
 def _not_yet(stored: pa.Table, fresh: pa.Table) -> pa.Table:

@@ -15,8 +15,10 @@ from etapromise.operations.events.detection import (
     event_id,
     find_events,
     no_events,
+    no_memory,
+    recall,
+    worth_remembering,
 )
-from etapromise.operations.events.event_memory import no_memory, recall, worth_remembering
 from etapromise.text_type import TEXT
 
 START = pd.Timestamp("2025-07-01T06:00", tz="UTC")

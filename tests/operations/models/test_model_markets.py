@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, ModelFileError
-from etapromise.operations.models.markets import markets, plan_pruning, prune
 from etapromise.operations.models.model_cards import card_of, compared
-from etapromise.operations.models.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import ModelRegistry, markets, plan_pruning, prune
 from tests.small_network import AS_OF, fields_of
 
 DAYS = [pd.Timedelta(days=n) for n in (0, 3, 5, 8)]

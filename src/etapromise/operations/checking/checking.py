@@ -53,6 +53,8 @@ _JUDGED_DAYS: Final = 28
 _MOST_SCANS: Final = 0.9
 _OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 _SETTLING_DAYS: Final = 21
+_DAY: Final = np.timedelta64(1, "D")
+_OF_A_LEVEL: Final = ("service_level", "kept_rate", "promises", "undated", "mean_days", "judged")
 
 
 def own_tables(
@@ -77,16 +79,14 @@ def own_tables(
             found += _scans_of_payloads(source, files, name) if len(sources) > 1 else []
             found += nested
             continue
-        for sheet in sheets_of(first) or [""]:
+        sheets = sheets_of(first) or [""]
+        for sheet in sheets:
             opened = arrow_table(source, "orders or scans", FileOptions(sheet=sheet or None))
-            settings = _settings(first)
-            if sheet and len(sheets_of(first)) > 1:
-                settings["sheet"] = sheet
             found.append(
                 OwnTable(
                     files=(name,),
                     opened=replace(opened, table=distinct_names(opened.table), notes=()),
-                    settings=settings,
+                    settings=_settings(first) | ({"sheet": sheet} if len(sheets) > 1 else {}),
                     doubts=tuple(note.told.removeprefix("rows: ") for note in opened.notes),
                 )
             )
@@ -153,14 +153,9 @@ def _settings(file: FoundFile) -> dict[str, Any]:
     dialect = text_dialect(file)
     if dialect is None or dialect.plain:
         return {}
-    told: dict[str, Any] = {}
-    if dialect.encoding != "utf-8":
-        told["encoding"] = dialect.encoding
-    if dialect.separator != ",":
-        told["separator"] = dialect.separator
-    if dialect.skip:
-        told["skip"] = dialect.skip
-    return told
+    usual = {"encoding": "utf-8", "separator": ",", "skip": 0}
+    told = {name: getattr(dialect, name) for name in usual}
+    return {name: value for name, value in told.items() if value != usual[name]}
 
 
 def _united(tables: list[OwnTable]) -> list[OwnTable]:
@@ -393,7 +388,8 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "first_order": str(orders["ordered_at"].min()),
         "last_order": str(orders["ordered_at"].max()),
         "days_without_orders": len(silent),
-        "longest_gap_days": _longest(days.index),
+        # Days without any order between two with some.
+        "longest_gap_days": int(np.diff(days.index).max() / _DAY) - 1 if len(days) > 1 else 0,
         "statuses": _counts(scans["status"]),
         "shipments_without_scans": int((found.milestones["scan_count"] == 0).sum()),
         "arrived": int(found.milestones["event_at"].notna().sum()),
@@ -410,10 +406,6 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
 
 def _counts(words: pd.Series[Any], most: int | None = None) -> dict[str, int]:
     return {str(word): int(n) for word, n in words.value_counts()[:most].items()}
-
-
-def _longest(days: Any) -> int:
-    return int(np.diff(days.to_numpy()).max() / np.timedelta64(1, "D")) - 1 if len(days) > 1 else 0
 
 
 def _every(found: TrackedHistory, step: int) -> TrackedHistory:
@@ -466,15 +458,7 @@ def _quality(found: TrackedHistory) -> dict[str, Any]:
         "from": str(config.start.date()),
         "to": str(config.end.date()),
         "levels": [
-            {
-                "service_level": row["service_level"],
-                "kept_rate": row["kept_rate"] if row["judged"] else None,
-                "promises": row["promises"],
-                "undated": row["undated"],
-                "stated": row["mean_confidence"],
-                "mean_days": row["mean_days"],
-                "judged": row["judged"],
-            }
+            {"stated": row["mean_confidence"]} | {name: row[name] for name in _OF_A_LEVEL}
             for row in result.facts["service_levels"]
         ],
     }

@@ -1,5 +1,7 @@
 """Which events a customer should be told of, given what was told before; written nowhere.
 
+What is remembered of each parcel between runs is what its customer was told, and what stands.
+
 An event is what the latest look adds to what is remembered, so the same look twice
 adds nothing; and an event's id follows from what it says, not from when it was found.
 """
@@ -11,15 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from etapromise.array_types import Mask
+from etapromise.array_types import Dates, Mask
 from etapromise.errors import ContractError
-from etapromise.operations.events.event_memory import remember_dates, remembered_dates
 from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
     EARLIER,
     RepromisePolicy,
+    StandingDates,
     reason_of,
 )
 from etapromise.text_type import TEXT
@@ -57,6 +60,14 @@ _DATE_TEXTS: Final = {
     "last_call": "Expected by {new}: {old} runs out and is kept with only {kept:.0%}.",
     "surely_earlier": "Expected by {new}, earlier than {old}.",
 }
+
+
+# What is remembered of a parcel, by its kind.
+_DATES: Final = ("original_date", "current_date", "candidate_date")
+_TIMES: Final = ("told_at", "candidate_since", "looked_at", "settled_at", "seen_at")
+_COUNTS: Final = ("changes", "candidate_looks", "attempts_told", "losses_told", "reopenings")
+_FLAGS: Final = ("later_told", "doubtful", "available_told", "lost", "delivered_told")
+_STANDING: Final = tuple(StandingDates.promised(np.zeros(0, "datetime64[D]")).columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,3 +344,83 @@ def event_id(shipment_id: str, event: str, count: str = "") -> str:
         count: Which of that kind, where a parcel can have several.
     """
     return hashlib.sha256("\x1f".join((shipment_id, event, count)).encode()).hexdigest()[:32]
+
+
+def no_memory() -> pd.DataFrame:
+    """The memory of somebody who has told nothing yet."""
+    return _first_met(pd.Series(dtype=TEXT), np.zeros(0, "datetime64[D]"))
+
+
+def recall(memory: pd.DataFrame, shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
+    """What is remembered of n parcels, and for those met for the first time, what was promised.
+
+    Args:
+        shipment_id: (n,) each once.
+        promised: (n,) datetime64[D] what stands if nothing is remembered.
+
+    Returns:
+        (n,) rows of memory in the order of ``shipment_id``, and whether the parcel is ``new``.
+    """
+    new = ~shipment_id.isin(memory["shipment_id"]).to_numpy()
+    first = _first_met(shipment_id[new], promised[new])
+    if "reopenings" not in memory:
+        # Remembered before ends could be corrected.
+        memory = memory.assign(reopenings=0)
+    both = pd.concat([memory, first] if len(memory) else [first], ignore_index=True)
+    rows = both.set_index("shipment_id").loc[shipment_id].reset_index()
+    rows["new"] = new
+    return rows
+
+
+def remembered_dates(memory: pd.DataFrame) -> StandingDates:
+    """The dates that stand for n parcels, out of their rows of memory."""
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for name in _STANDING:
+        column = memory[name]
+        if name in _DATES:
+            columns[name] = column.to_numpy().astype("datetime64[D]")
+        elif name in _TIMES:
+            naive = column.dt.tz_convert("UTC").dt.tz_localize(None)
+            columns[name] = naive.to_numpy().astype("datetime64[us]")
+        else:
+            columns[name] = column.to_numpy()
+    return StandingDates(columns)
+
+
+def remember_dates(memory: pd.DataFrame, after: StandingDates) -> None:
+    """Write the dates that stand into the rows of memory of their parcels."""
+    for name, column in after.columns.items():
+        if name in _DATES:
+            memory[name] = column.astype("datetime64[s]")
+        elif name in _TIMES:
+            memory[name] = pd.Series(column).dt.tz_localize("UTC")
+        else:
+            memory[name] = column
+
+
+def worth_remembering(
+    memory: pd.DataFrame, *, now: pd.Timestamp, settled_days: int, gone_days: int
+) -> pd.DataFrame:
+    """The memory less what has been settled, or was in no table, for long; by shipment.
+
+    Whatever is met again after that counts as met for the first time, its old events as too old.
+    """
+    settled = memory["settled_at"] < now - pd.Timedelta(days=settled_days)
+    gone = memory["seen_at"] < now - pd.Timedelta(days=gone_days)
+    return memory[~(settled | gone)].sort_values("shipment_id", ignore_index=True)
+
+
+def _first_met(shipment_id: pd.Series[Any], promised: Dates) -> pd.DataFrame:
+    count = len(shipment_id)
+    dates = promised.astype("datetime64[s]")
+    columns: dict[str, Any] = {
+        "shipment_id": shipment_id.astype(TEXT).to_numpy(),
+        "original_date": dates,
+        "current_date": dates,
+        "candidate_date": np.full(count, np.datetime64("NaT", "s")),
+    }
+    columns |= {name: pd.Series(pd.NaT, range(count), "datetime64[us, UTC]") for name in _TIMES}
+    columns |= {name: np.zeros(count, np.int64) for name in _COUNTS}
+    columns |= {name: np.zeros(count, bool) for name in _FLAGS}
+    columns["closed_told"] = pd.Series(None, range(count), TEXT)
+    return pd.DataFrame(columns).astype({"shipment_id": TEXT})

@@ -28,8 +28,7 @@ import pandas as pd
 from etapromise.errors import CommandError
 from etapromise.files import to_disk
 from etapromise.locking import one_after_another, only_writer, sync_directory
-from etapromise.operations.events.detection import EVENT_TYPES, no_events
-from etapromise.operations.events.event_memory import no_memory
+from etapromise.operations.events.detection import EVENT_TYPES, no_events, no_memory
 from etapromise.tracking.table_writer import write_table
 
 _EVENTS: Final = "events.parquet"
@@ -132,7 +131,8 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     told = _told_lines(out)
     fresh = events[~events["event_id"].isin(told)]
     if len(fresh):
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in plain_events(fresh))
+        rows = ({k: _plain(value) for k, value in row.items()} for row in fresh.to_dict("records"))
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         with out.open("ab") as file:
             file.write(lines.encode())
             file.flush()
@@ -140,13 +140,8 @@ def append_events(events: pd.DataFrame, out: Path) -> int:
     return len(fresh)
 
 
-def plain_events(events: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Events as plain values, times and dates in ISO 8601, None for what is missing."""
-    for row in events.to_dict("records"):
-        yield {str(name): _plain(value) for name, value in row.items()}
-
-
 def _plain(value: Any) -> Any:
+    """A value of an event, times and dates in ISO 8601, None for what is missing."""
     if pd.isna(value):
         return None
     if isinstance(value, pd.Timestamp):

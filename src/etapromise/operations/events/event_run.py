@@ -19,9 +19,13 @@ from etapromise.encoding.requests import local_dates
 from etapromise.errors import CommandError
 from etapromise.evaluation.repromise_replay import first_promises
 from etapromise.history.as_of import Moment, moment_of
-from etapromise.operations.events.detection import EventSettings, find_events
+from etapromise.operations.events.detection import (
+    EventSettings,
+    find_events,
+    recall,
+    worth_remembering,
+)
 from etapromise.operations.events.event_log import EventLog
-from etapromise.operations.events.event_memory import recall, worth_remembering
 from etapromise.operations.models.model_registry import Model, model_of
 from etapromise.text_type import TEXT
 from etapromise.tracking import clean_scans, milestones, read_scans, read_shipments

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from etapromise.evaluation.intervals import wilson_interval
+from etapromise.evaluation.metrics import wilson_interval
 from etapromise.history.effects import FIELDS
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.promise.model import PromiseModel

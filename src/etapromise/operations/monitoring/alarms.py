@@ -89,19 +89,17 @@ def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     by_cause = sorted(alarms, key=lambda alarm: rank.get(alarm["name"], len(rank)))
     causes: list[dict[str, Any]] = []
     for alarm in by_cause:
+        other = _carrier(alarm["group"])
         for cause in causes:
-            if alarm["name"] in _FOLLOWS.get(cause["name"], ()) and _concerns(cause, alarm):
+            carrier = _carrier(cause["group"])
+            # A service's group is the carrier's name and the service behind it.
+            concerns = None in {carrier, other} or f"{other} ".startswith(f"{carrier} ")
+            if concerns and alarm["name"] in _FOLLOWS.get(cause["name"], ()):
                 cause["follows"].append(alarm)
                 break
         else:
             causes.append({**alarm, "follows": []})
     return causes
-
-
-def _concerns(cause: Mapping[str, Any], alarm: Mapping[str, Any]) -> bool:
-    carrier, other = _carrier(cause["group"]), _carrier(alarm["group"])
-    # A service's group is the carrier's name and the service behind it.
-    return carrier is None or other is None or f"{other} ".startswith(f"{carrier} ")
 
 
 def _carrier(group: str) -> str | None:

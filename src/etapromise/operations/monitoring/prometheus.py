@@ -10,6 +10,7 @@ from typing import Any, Final
 
 Samples = Iterable[tuple[Mapping[str, str], float | int | None]]
 
+_ESCAPED: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _HELP: Final = {
     "kept_ratio": "Promises kept among those whose day has run out.",
     "kept_ratio_low": "Lower end of its 95 % interval.",
@@ -47,12 +48,16 @@ def prometheus_text(facts: dict[str, Any]) -> str:
     whose = {"market": facts["model"]["market"], "model": facts["model"]["name"]}
     lines = []
     for name, samples in _families(facts):
-        values = {
-            _labels(whose | dict(labels)): value for labels, value in samples if value is not None
-        }
+        values = {}
+        for labels, value in samples:
+            told = (
+                f'{key}="{text.translate(_ESCAPED)}"' for key, text in {**whose, **labels}.items()
+            )
+            if value is not None:
+                values[",".join(told)] = value
         if values:
             lines += [f"# HELP etapromise_{name} {_HELP[name]}", f"# TYPE etapromise_{name} gauge"]
-            lines += [f"etapromise_{name}{labels} {value:.10g}" for labels, value in values.items()]
+            lines += [f"etapromise_{name}{{{own}}} {value:.10g}" for own, value in values.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -95,11 +100,3 @@ def _undated(group: str) -> str:
     """The kind alone of a group that is a time: ``week``, ``month`` or ``version``."""
     kind = group.partition(" ")[0]
     return kind if kind in {"week", "month", "version"} else group
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items()) + "}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -178,7 +178,10 @@ def _strange(model: PromiseModel, orders: pd.DataFrame, *, with_scans: bool) -> 
     zones, sources = model.parts.encoder.zones.resolve_many(orders, "destination")
     countries = orders.get("destination_country")
     if countries is not None:
-        several = countries.map(_has_several_zones, na_action="ignore").eq(True).to_numpy()  # noqa: FBT003
+        zoned = {name: zone_of_country(name) for name in countries.dropna().unique()}
+        # Its usual zone, and whether it has no other.
+        split = [name for name, known in zoned.items() if known is not None and not known[1]]
+        several = countries.isin(split).to_numpy()
         guessed = several & (sources == ZONE_SOURCES.index("country"))
         told.note(
             int(guessed.sum()),
@@ -210,11 +213,6 @@ def _strange(model: PromiseModel, orders: pd.DataFrame, *, with_scans: bool) -> 
                 [f"{value:g}" for value in values[:3]],
             )
     return (*told.notes, *near_names(model, orders))
-
-
-def _has_several_zones(country: str) -> bool:
-    known = zone_of_country(country)
-    return known is not None and not known[1]
 
 
 def _rejected(orders: pd.DataFrame, as_of: pd.Timestamp, rows: Ints) -> pd.DataFrame:

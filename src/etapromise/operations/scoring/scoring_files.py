@@ -80,9 +80,7 @@ def score_file(
     done = promised = rejected = 0
     notes: list[Note] = [*lacking_columns(parts)]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        promises = stack.enter_context(_writer(out))
-        rejects = stack.enter_context(_writer(rejects_beside(out)[0]))
+    with _growing(out) as add_promises, _growing(rejects_beside(out)[0]) as add_rejects:
         for batch in parquet_tables(files, "shipments", _ROWS_AT_ONCE):
             found = score(
                 model,
@@ -99,8 +97,8 @@ def score_file(
             again, late[late] = np.split(doubled, [len(found.promises)])
             refused = _with_doubles(batch, found.rejects, again, late)
             refused = refused.assign(row=refused["row"] + done)
-            promises.write(found.promises[~again] if again.any() else found.promises)
-            rejects.write(refused)
+            add_promises(found.promises[~again] if again.any() else found.promises)
+            add_rejects(refused)
             done += len(batch)
             promised += int((~again).sum())
             rejected += len(refused)
@@ -141,33 +139,21 @@ class SeenIdentifiers:
         return again
 
 
-class _Table:
-    """A Parquet file that grows by tables of the same columns."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: pq.ParquetWriter | None = None
-
-    def write(self, table: pd.DataFrame) -> None:
-        arrow = with_dates(arrow_table_of(table))
-        if self._file is None:
-            self._file = pq.ParquetWriter(self._path, arrow.schema, compression="zstd")
-        self._file.write_table(arrow.cast(self._file.schema))
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-
 @contextmanager
-def _writer(path: Path) -> Iterator[_Table]:
-    """A table that appears at `path` once it is complete."""
-    with whole_file(path) as draft:
-        table = _Table(draft)
-        try:
-            yield table
-        finally:
-            table.close()
+def _growing(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """What adds tables of the same columns to a Parquet file, which appears once it is complete."""
+    with whole_file(path) as draft, ExitStack() as opened:
+        file: pq.ParquetWriter | None = None
+
+        def add(table: pd.DataFrame) -> None:
+            nonlocal file
+            arrow = with_dates(arrow_table_of(table))
+            if file is None:
+                file = pq.ParquetWriter(draft, arrow.schema, compression="zstd")
+                opened.callback(file.close)
+            file.write_table(arrow.cast(file.schema))
+
+        yield add
 
 
 def _with_doubles(batch: pa.Table, rejects: pd.DataFrame, again: Mask, late: Mask) -> pd.DataFrame:
