@@ -18,7 +18,6 @@ import pandas as pd
 from olist_tables import CATEGORICAL, FOLDER, NUMERIC, olist_history
 
 from etapromise import PromiseModel, TrainingConfig, tracking, train
-from etapromise.evaluation.replay import ModelForecaster
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.tracking import TrackedHistory
@@ -44,7 +43,7 @@ def walk(
 ) -> pd.DataFrame:
     """What is said of every open order three times a day, and what became of it."""
     shipments, marks = history.shipments, history.milestones
-    came_on = ModelForecaster(model).local_event_date(history)
+    came_on = model.local_dates(history.shipments, history.milestones["event_at"])
     ended = marks["event_known_at"].fillna(
         marks["closed_known_at"].where(marks["closed_as"] != "lost")
     )

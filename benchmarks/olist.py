@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from olist_tables import CATEGORICAL, NUMERIC, ZONE, olist_history, require_olist
 
 import etapromise
+from etapromise import PromiseModel
 from etapromise.evaluation.backtest import BacktestConfig, run_backtest
 from etapromise.evaluation.judgement import day_column, stated_column
-from etapromise.evaluation.replay import ModelForecaster, TrainModel
+from etapromise.evaluation.replay import TrainModel
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.tracking import TrackedHistory
 
@@ -79,7 +80,7 @@ def main() -> None:
 class Remembered:
     """Trains models whose distributions are written down; in whatever process."""
 
-    train: Callable[[TrackedHistory, pd.Timestamp], ModelForecaster]
+    train: Callable[[TrackedHistory, pd.Timestamp], PromiseModel]
     folder: Path
 
     def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> _Remembering:
@@ -89,7 +90,7 @@ class Remembered:
 
 @dataclass(frozen=True)
 class _Remembering:
-    inner: ModelForecaster
+    inner: PromiseModel
     folder: Path
 
     @property
@@ -106,11 +107,8 @@ class _Remembering:
         days.to_parquet(self.folder / f"{self.version}.parquet")
         return forecast
 
-    def why(self, frame: pd.DataFrame, level: float) -> None:
-        """Only the report of a backtest asks."""
-
-    def local_event_date(self, history: TrackedHistory) -> NDArray[np.datetime64]:
-        return self.inner.local_event_date(history)
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series) -> NDArray[np.datetime64]:
+        return self.inner.local_dates(shipments, times)
 
 
 def remembered(folder: Path, shipments: pd.Series) -> NDArray[np.float64]:

@@ -171,7 +171,9 @@ def stage_of(network: Network, folds: list[Fold]) -> Stage:
     """The common stage: all folds' orders, dates up to the longest horizon."""
     truth = Truth.of(
         network.history,
-        folds[-1].model.local_event_date(network.history),
+        folds[-1].model.local_dates(
+            network.history.shipments, network.history.milestones["event_at"]
+        ),
         extract_end=extract_end(network.history),
         settle_days=1,
     )

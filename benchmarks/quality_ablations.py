@@ -34,11 +34,11 @@ from quality_networks import olist
 from quality_scenarios import run
 from quality_walk import walk
 
-from etapromise import TrainingConfig
+from etapromise import PromiseModel, TrainingConfig
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.evaluation.backtest import Fit
-from etapromise.evaluation.replay import ModelForecaster, TrainModel
+from etapromise.evaluation.replay import TrainModel
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.features import all_features
 from etapromise.tracking import TrackedHistory
@@ -103,7 +103,7 @@ class _Seeing:
 class _Part:
     """A model that is refreshed with a part of what was known."""
 
-    inner: ModelForecaster
+    inner: PromiseModel
     sees: Sees
 
     @property
@@ -116,11 +116,8 @@ class _Part:
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         return self.inner.distribution_many(frame)
 
-    def why(self, frame: pd.DataFrame, level: float) -> None:
-        """Only the report of a backtest asks."""
-
-    def local_event_date(self, history: TrackedHistory) -> Any:
-        return self.inner.local_event_date(history)
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series) -> Any:
+        return self.inner.local_dates(shipments, times)
 
 
 def settled_only(history: TrackedHistory, moment: pd.Timestamp) -> TrackedHistory:

@@ -13,9 +13,10 @@ from lightgbm import LGBMRegressor
 from numpy.typing import NDArray
 from quality_peers import pinball
 
+from etapromise import PromiseModel
 from etapromise.encoding.requests import NUMBERS
 from etapromise.evaluation.backtest import BacktestConfig, Fit, Step, steps
-from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel, replay_quotes
+from etapromise.evaluation.replay import Forecaster, TrainModel, replay_quotes
 from etapromise.history.as_of import KnownOrders
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.outcomes import day_of
@@ -127,8 +128,8 @@ def peer_tables(network: Network, fold: Fold) -> tuple[pd.DataFrame, pd.DataFram
         The parcels known at the start by time of order, the fold's own in its order, and how
         "y:matured" was made.
     """
-    assert isinstance(fold.model, ModelForecaster)
-    parts = fold.model.model.parts
+    assert isinstance(fold.model, PromiseModel)
+    parts = fold.model.parts
     give_up, moment = int(parts.manifest["give_up_after_days"]), day_of(fold.step.start)
     # Each order's features hold what its own day knew, so that one look back serves all of them.
     later = KnownOrders.of(network.history, fold.step.end + pd.Timedelta(days=1))

@@ -65,13 +65,8 @@ class OracleForecaster:
     def origin_dates(self, frame: pd.DataFrame) -> np.ndarray:
         return local_dates(frame["ordered_at"], frame["destination_time_zone"])
 
-    def why(self, frame: pd.DataFrame, level: float) -> None:
-        """The truth needs no reasons."""
-
-    def local_event_date(self, history: TrackedHistory) -> np.ndarray:
-        return local_dates(
-            history.milestones["event_at"], history.shipments["destination_time_zone"]
-        )
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series) -> np.ndarray:
+        return local_dates(times, shipments["destination_time_zone"])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from etapromise.evaluation.replay import ModelForecaster
 from etapromise.in_transit.past_journeys import PastParcels, TransitHistory
 from etapromise.in_transit.sampling import Drawn
 from etapromise.in_transit.training import chatter
@@ -73,7 +72,7 @@ def test_what_is_said_on_the_way_comes_true(model, parcels):
     Kept promises are as many as stated within what nine days of luck allow, and the remaining
     time is told better than by the promise at the order.
     """
-    came_on = ModelForecaster(model).local_event_date(parcels)
+    came_on = model.local_dates(parcels.shipments, parcels.milestones["event_at"])
     ended = parcels.milestones["event_known_at"].fillna(parcels.milestones["closed_known_at"])
     parts = []
     for number in range(9):

@@ -18,7 +18,7 @@ import pytest
 from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
 from etapromise.evaluation.model_comparison import days_to_mature, promised_dates, shift_between
-from etapromise.evaluation.replay import ModelForecaster, extract_end
+from etapromise.evaluation.replay import extract_end
 from etapromise.operations.feed_checks import clock_shifts
 from etapromise.operations.gate import GateConfig
 from etapromise.operations.models.model_registry import ModelRegistry
@@ -234,8 +234,7 @@ def test_the_wait_for_maturity_is_what_nine_orders_of_ten_took(parcels):
 
 
 def test_a_model_beside_itself_moves_no_date(model, orders):
-    ours = ModelForecaster(model)
-    dates = promised_dates(ours, orders, 0.9)
+    dates = promised_dates(model, orders, 0.9)
     found = shift_between(dates, dates)
     assert found["orders"] == len(orders)
     assert found["mean_absolute_days"] == found["far_share"] == 0.0

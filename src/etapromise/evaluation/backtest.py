@@ -22,6 +22,8 @@ from etapromise.evaluation.summary import summary_of
 from etapromise.files import write_json, write_text
 from etapromise.forecast.distribution import DateDistribution
 from etapromise.history.as_of import Moment, moment_of
+from etapromise.promise.contributions import CAUSES
+from etapromise.promise.model import PromiseModel
 from etapromise.text_type import TEXT
 from etapromise.tracking import Event, Source, TrackedHistory
 from etapromise.tracking.accounts import MAX_REJECTS
@@ -318,7 +320,7 @@ def _take(
     model = fit(history.known_at(step.start), step.start)
     truth = Truth.of(
         history,
-        model.local_event_date(history),
+        model.local_dates(history.shipments, history.milestones["event_at"]),
         extract_end=extract_end(history),
         settle_days=config.settle_days,
     )
@@ -406,8 +408,14 @@ def example_promise(
     at = int(known[day[known] == middle][0])
     row = judged.iloc[at]
     drawn = int(max(_LEAST_DRAWN, _DRAWN * middle, row["event_day"] + 2))
-    why = model.why(history.shipments.iloc[[rows[at]]].reset_index(drop=True), level)
-    seen = {cause: float(days) for cause, days in (why or {}).items() if abs(days) >= 0.05}
+    seen: dict[str, float] | None = None
+    if isinstance(model, PromiseModel):
+        order = history.shipments.iloc[[rows[at]]].reset_index(drop=True)
+        told = model.promise_many(order, level, explain=True).iloc[0]
+        why = {cause: float(told[f"why_{cause}"]) for cause in CAUSES}
+        # Contributions that can be seen, the largest first.
+        ranked = sorted(why, key=lambda cause: -abs(why[cause]))
+        seen = {cause: why[cause] for cause in ranked if abs(why[cause]) >= 0.05}
     return {
         "shipment_id": str(row["shipment_id"]),
         "ordered_at": row["ordered_at"].isoformat(),
@@ -418,6 +426,5 @@ def example_promise(
         "confidence": float(row[stated_column(level)]),
         "event_day": float(row["event_day"]),
         "probability": [round(float(share), 4) for share in forecast.probability[at][:drawn]],
-        # Contributions that can be seen, the largest first.
-        "why": why and dict(sorted(seen.items(), key=lambda pair: -abs(pair[1]))),
+        "why": seen,
     }

@@ -6,9 +6,9 @@ is taken out of the tables before a model sees them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ import pandas as pd
 from etapromise.array_types import Dates, Ints
 from etapromise.errors import ContractError
 from etapromise.forecast.distribution import DateDistribution
-from etapromise.promise.contributions import CAUSES
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import TrackedHistory
 from etapromise.training.config import TrainingConfig
@@ -30,17 +29,14 @@ class Forecaster(Protocol):
     def version(self) -> str:
         """The model's name."""
 
-    def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> Self:
+    def refresh(self, history: TrackedHistory, /, *, as_of: pd.Timestamp) -> Self:
         """A model with the same trees and the statistics and calibration of that moment."""
 
     def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
         """The predictive distribution of each row of accepted shipments."""
 
-    def local_event_date(self, history: TrackedHistory) -> Dates:
-        """Destination-local date of each shipment's event, (n,) datetime64[D], NaT where none."""
-
-    def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float] | None:
-        """Days by cause of the promise of a frame's one row; None if the model cannot tell."""
+    def local_dates(self, shipments: pd.DataFrame, times: pd.Series[Any]) -> Dates:
+        """(n,) dates of moments (n,) at the destinations of shipments, NaT where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,37 +100,11 @@ def replay_quotes(
         moment = until
 
 
-@dataclass(frozen=True)
-class ModelForecaster:
-    """A `PromiseModel` as a `Forecaster`."""
-
-    model: PromiseModel
-
-    @property
-    def version(self) -> str:
-        """The model's version."""
-        return self.model.version
-
-    def refresh(self, history: TrackedHistory, *, as_of: pd.Timestamp) -> ModelForecaster:
-        """The same trees, with the statistics and calibration of a moment; for quotes only."""
-        model = self.model
-        if model.parts.transit is not None:
-            # Nobody tracks a parcel here, and what that needs would be refreshed with the rest.
-            model = PromiseModel(replace(model.parts, transit=None))
-        return ModelForecaster(model.refresh(history, as_of=as_of))
-
-    def distribution_many(self, frame: pd.DataFrame) -> DateDistribution:
-        """The predictive distribution of each row of accepted shipments."""
-        return self.model.distribution_many(frame)
-
-    def why(self, frame: pd.DataFrame, level: float) -> Mapping[str, float]:
-        """Days by cause of the promise of a frame's one row, which sum to those promised."""
-        told = self.model.promise_many(frame, service_level=level, explain=True).iloc[0]
-        return {cause: float(told[f"why_{cause}"]) for cause in CAUSES}
-
-    def local_event_date(self, history: TrackedHistory) -> Dates:
-        """Destination-local date of each event, in the zones that the model takes for granted."""
-        return self.model.local_dates(history.shipments, history.milestones["event_at"])
+def quoting(model: PromiseModel) -> PromiseModel:
+    """The same model without what only parcels under way need: it is refreshed sooner."""
+    if model.parts.transit is None:
+        return model
+    return PromiseModel(replace(model.parts, transit=None))
 
 
 @dataclass(frozen=True)
@@ -151,7 +121,7 @@ class TrainModel:
     threads: int | None = None
     quotes_only: bool = False
 
-    def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> ModelForecaster:
+    def __call__(self, history: TrackedHistory, as_of: pd.Timestamp) -> PromiseModel:
         """Train on a history as of a moment."""
         config = self.config
         if self.quotes_only:
@@ -161,4 +131,4 @@ class TrainModel:
         if self.threads is not None and config.transit is not None:
             boosting = replace(config.transit.boosting, threads=self.threads)
             config = replace(config, transit=replace(config.transit, boosting=boosting))
-        return ModelForecaster(train(history, as_of=as_of, config=config))
+        return train(history, as_of=as_of, config=config)

@@ -15,13 +15,13 @@ from etapromise.errors import EtapromiseError, ModelFileError
 from etapromise.forecast.calibration import Calibration
 from etapromise.forecast.forest import Forest
 from etapromise.in_transit.flow import FlowTables
-from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.transit_parts import (
     STAGES,
     TRANSIT_FEATURES,
     Alerts,
     Exits,
+    Remaining,
     TransitParts,
     flow_sizes,
     transit_kernel,

@@ -20,7 +20,6 @@ from etapromise.calendars.working_clocks import Clocks
 from etapromise.calendars.zone_tables import local_from_utc
 from etapromise.encoding.requests import DISRUPTED, Encoder, Requests
 from etapromise.in_transit.flow import ANYWHERE, FLOW_LEVELS, PARENTS, Passages
-from etapromise.in_transit.remaining_time import Remaining, remaining_given
 from etapromise.in_transit.scan_gaps import ScanGapTable
 from etapromise.in_transit.states import ParcelScans, States, facility_rows, stage_number
 from etapromise.in_transit.transit_parts import (
@@ -30,7 +29,9 @@ from etapromise.in_transit.transit_parts import (
     STAGES,
     TRANSIT_FEATURES,
     Exits,
+    Remaining,
     TransitParts,
+    remaining_given,
 )
 from etapromise.shrinkage import PRIORS
 

@@ -48,7 +48,7 @@ from etapromise.evaluation.model_comparison import (
     score_difference,
     shift_between,
 )
-from etapromise.evaluation.replay import Forecaster, ModelForecaster, TrainModel
+from etapromise.evaluation.replay import Forecaster, TrainModel, quoting
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, feed_end, rejected_shares
 from etapromise.operations.gate import (
@@ -175,7 +175,7 @@ def retrain(
             "outcome": outcome,
             "reasons": reasons,
             "champion": _card(champion, registry.current),
-            "challenger": _card(challenger.model, None),
+            "challenger": _card(challenger, None),
             "checks": [asdict(check) for check in checks],
             "judged": judged,
             "gate": asdict(gate),
@@ -183,7 +183,7 @@ def retrain(
         version = None
         if outcome in PROMOTING:
             log("writing the challenger")
-            version = registry.add(challenger.model)
+            version = registry.add(challenger)
             record["challenger"]["version"] = version
         path = None if dry_run else registry.record(record, name=f"{moment:%Y-%m-%dT%H%M%SZ}")
         if version is not None:
@@ -287,7 +287,7 @@ def _judge(
     history: TrackedHistory,
     known: TrackedHistory,
     champion: PromiseModel | None,
-    challenger: ModelForecaster,
+    challenger: PromiseModel,
     recipe: TrainingConfig,
     as_of: pd.Timestamp,
     gate: GateConfig,
@@ -298,7 +298,8 @@ def _judge(
     start = end - pd.Timedelta(days=gate.judge_days)
     then, weeks = known.known_at(start), f"the weeks from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
     log(f"judging {weeks}")
-    dates, level = challenger.local_event_date(known), gate.service_level
+    dates = challenger.local_dates(known.shipments, known.milestones["event_at"])
+    level = gate.service_level
     truth = Truth.of(known, dates, extract_end=as_of, settle_days=gate.settle_days)
     asked: Any = {"start": start, "end": end, "service_level": level}
     asked["refresh_every"] = gate.refresh_every
@@ -347,7 +348,7 @@ def _rival(
         return None, "nobody: there is no champion yet"
     trained = moment_of(champion.manifest["trained_as_of"])
     if trained <= start:
-        return ModelForecaster(champion), "the champion, which had not seen those weeks"
+        return quoting(champion), "the champion, which had not seen those weeks"
     theirs, moment = recipe_of(champion), start - (as_of - trained)
     if theirs == recipe and trained == as_of:
         return None, (
@@ -391,7 +392,7 @@ def _feed_checks(
 def _side_by_side(
     known: TrackedHistory,
     champion: PromiseModel,
-    challenger: ModelForecaster,
+    challenger: PromiseModel,
     as_of: pd.Timestamp,
     gate: GateConfig,
     checks: list[GateCheck],
@@ -401,11 +402,10 @@ def _side_by_side(
         reason = f"there is no order of the last {gate.shift_days} days to compare dates on"
         checks.append(GateCheck("date_shift", passed=False, reason=reason))
         return {"date_shift": None, "quote_seconds": None}
-    as_it_stands = ModelForecaster(champion)
-    refreshed = as_it_stands.refresh(known, as_of=as_of)
+    refreshed = quoting(champion).refresh(known, as_of=as_of)
     dates, refreshed_dates, standing_dates = (
         promised_dates(model, orders, gate.service_level)
-        for model in (challenger, refreshed, as_it_stands)
+        for model in (challenger, refreshed, champion)
     )
     shift = shift_between(dates, refreshed_dates)
     seconds = {

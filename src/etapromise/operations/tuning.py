@@ -167,8 +167,9 @@ def _score(
     as_of: pd.Timestamp,
     search: Search,
 ) -> float:
-    model = TrainModel(recipe)(known.known_at(start), start)
-    truth = Truth.of(known, model.local_event_date(known), extract_end=as_of, settle_days=1)
+    model = TrainModel(recipe, quotes_only=True)(known.known_at(start), start)
+    dates = model.local_dates(known.shipments, known.milestones["event_at"])
+    truth = Truth.of(known, dates, extract_end=as_of, settle_days=1)
     table = judged_orders(
         model,
         truth,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
@@ -75,7 +76,7 @@ def assemble_parts(
     calibration = judged.calibration(settings)
     record = dict(manifest) | {
         "as_of": moment.isoformat(),
-        "dependence": judged.dependence(calibration, known).as_dict(),
+        "dependence": asdict(judged.dependence(calibration, known)),
         "pace_since": pace_since(gathered),
     }
     digest = hashlib.sha256(repr(sorted(record.items())).encode())

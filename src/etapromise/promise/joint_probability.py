@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -67,10 +67,6 @@ class Dependence:
             order_pairs=values.whole("order_pairs", 0, 2**53),
             journey_pairs=values.whole("journey_pairs", 0, 2**53),
         )
-
-    def as_dict(self) -> dict[str, float | int]:
-        """Plain values, for the manifest."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from etapromise.errors import CommandError, ContractError
 from etapromise.operations.models.model_registry import ModelRegistry
 from etapromise.operations.monitoring import alarms as alarms_module
 from etapromise.operations.monitoring.alarms import alarms_of
-from etapromise.operations.monitoring.deliveries import DeliveryFlow
 from etapromise.operations.monitoring.drift import stability_index
 from etapromise.operations.monitoring.prometheus import prometheus_text
+from etapromise.operations.monitoring.promises import DeliveryFlow
 from etapromise.operations.monitoring.run import monitor
 from etapromise.operations.monitoring.scan_flow import silent_carriers
 from etapromise.operations.monitoring.thresholds import MonitorConfig, Thresholds, read_thresholds

@@ -16,7 +16,6 @@ from etapromise.errors import ContractError, EtapromiseError
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
 from etapromise.evaluation.model_comparison import latest_orders, promised_dates, shift_between
-from etapromise.evaluation.replay import ModelForecaster
 from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import PIT_BINS, large_groups, pit_counts
 from etapromise.files import write_json, write_text
@@ -24,10 +23,9 @@ from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
 from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
-from etapromise.operations.monitoring.deliveries import DELIVERY_GROUPS
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
-from etapromise.operations.monitoring.promises import promises_made
+from etapromise.operations.monitoring.promises import DELIVERY_GROUPS, promises_made
 from etapromise.operations.monitoring.scan_flow import silent_carriers, unreadable_codes
 from etapromise.operations.monitoring.thresholds import MonitorConfig
 from etapromise.promise.model import PromiseModel
@@ -327,7 +325,7 @@ def _churn(
             continue
         if loaded.as_of > as_of:
             continue
-        now = name, promised_dates(ModelForecaster(loaded), orders, config.service_level)
+        now = name, promised_dates(loaded, orders, config.service_level)
         if before is not None:
             found.append({"version": name, "before": before[0], **shift_between(now[1], before[1])})
         before = now

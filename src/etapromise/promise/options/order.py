@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from etapromise.argument_kinds import require_many
@@ -81,7 +81,7 @@ class OrderPromise(ArrivalDistribution):
             "day_basis": "calendar",
             "confidence_code": self.confidence_code,
             "messages": [dict(message) for message in self.messages],
-            "dependence": self.dependence.as_dict(),
+            "dependence": asdict(self.dependence),
             "parcels": [promise.as_dict() for promise in self.parcels],
             "model_version": self.model_version,
         }

@@ -19,9 +19,8 @@ from etapromise.errors import ContractError
 from etapromise.forecast.distribution import NOT_ASKED, DatesKernel
 from etapromise.history.learned_hand_offs import known_hand_offs
 from etapromise.in_transit.outlook import HandedOver, OrderPromises, Snapshots, outlook
-from etapromise.in_transit.remaining_time import Remaining
 from etapromise.in_transit.states import ParcelScans, States, microseconds_from, stage_number
-from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES
+from etapromise.in_transit.transit_parts import REMAINING_OFFSET, STAGES, Remaining
 from etapromise.shrinkage import believing
 from etapromise.text_type import TEXT
 from etapromise.tracking.faults import Checked
