@@ -306,3 +306,45 @@ def test_a_duration_is_told_where_no_time_of_arrival_is(tmp_path: Path) -> None:
     table["delivery_time_days"] = [1 + n % 5 for n in range(90)]
     found, _ = proposal_of(table, tmp_path)
     assert "delivery_time_days may be how long it took" in " ".join(found.questions)
+
+
+def test_a_kind_of_place_is_no_place(tmp_path: Path) -> None:
+    table = (
+        plain(parcels(5, 90))
+        .drop(columns="zip")
+        .assign(
+            region_type="rural",
+            receiver_area=["Seoul", "Busan", "Daegu"] * 30,
+            receiver_dong=[f"{n % 9} dong" for n in range(90)],
+        )
+    )
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["destination_region"].column == "receiver_area"
+    assert found.columns["destination"].column == "receiver_dong"
+
+
+def test_a_proof_that_is_missing_is_no_delivery(tmp_path: Path) -> None:
+    table = plain(parcels(5, 90)).assign(pod_missing_flag=[int(n % 30 == 0) for n in range(90)])
+    found, _ = proposal_of(table, tmp_path)
+    assert not found.milestones["delivered"].asked
+
+
+def test_codes_are_of_a_vendor_that_is_known(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    events = pd.DataFrame(
+        {
+            "tracking_number": [*truth["id"]] * 2,
+            "event_time": [*written(truth["picked"], CLOCK), *written(truth["delivered"], CLOCK)],
+            "event_type": ["pickup_confirmed"] * 90 + ["delivered"] * 90,
+            "source_system": "dispatch_tms",
+        }
+    ).replace("", None)
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = csv_of(orders, tmp_path / "orders.csv")
+    files += csv_of(events.dropna(), tmp_path / "events.csv")
+    found = check(files, quality=False).proposal
+    assert found is not None
+    assert "vocabulary" not in found.scan_columns
+    assert not found.open_codes
+    _, tracked = read(files, tmp_path)
+    assert len(tracked.scan_rejects) == 0

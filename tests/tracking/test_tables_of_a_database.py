@@ -190,3 +190,31 @@ def test_several_joins_are_read_in_their_order_and_refused_by_number(tmp_path: P
     mapping.write_text(head + columns, encoding="utf-8")
     with pytest.raises(ContractError, match="expected tables"):
         history(mapping=mapping)
+
+
+def test_keys_that_are_written_in_two_ways_are_one(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    tables = marketplace(truth)
+    tables["customers"] = pd.concat(
+        [tables["customers"], tables["customers"].iloc[:3].assign(customer_id=[" ", None, "NULL"])]
+    )
+    twice = tables["customers"].iloc[:2]
+    tables["customers"] = pd.concat(
+        [
+            tables["customers"],
+            twice.assign(customer_id=[f" {one} " for one in twice["customer_id"]]),
+        ]
+    )
+    _, tracked = read(tables_in(tmp_path, **tables), tmp_path)
+    assert len(tracked.shipments) == 90
+
+
+def test_where_customers_are_at_home_is_no_part_of_an_address_that_orders_have(
+    tmp_path: Path,
+) -> None:
+    tables = marketplace(parcels(5, 90))
+    tables["orders"]["ship_to_postcode"] = "80-001"
+    tables["customers"] = tables["customers"].drop(columns="customer_zip_code_prefix")
+    found = check(tables_in(tmp_path, **tables), quality=False).proposal
+    assert found is not None
+    assert all("customers.csv" not in join["files"][0] for join in found.shipments.joins)

@@ -203,8 +203,11 @@ def joined_tables(
         OwnRows(table=other, rows=rows, broken=(), notes=(), left_aside=0), to
     ).table
     names = text_of(whole.column(to)).to_pandas()
+    # Names that differ as they are written, by a blank or as placeholders do, are one.
+    first = ~(names.duplicated() | names.isna()).to_numpy()
+    whole, names = whole.filter(pa.array(first)), names[first]
     place = pd.Index(names).get_indexer(text_of(table.column(on)).to_pandas())
-    missing = (place < 0) | pd.isna(names).to_numpy()[place]
+    missing = place < 0
     take = pa.array(np.where(missing, 0, place), mask=missing)
     for name in whole.column_names:
         column = whole.column(name).take(take)

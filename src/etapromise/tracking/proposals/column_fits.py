@@ -113,6 +113,8 @@ def _fit(profile: Profile, part: str, role: str, table: OwnTable) -> float:
 
 def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float:
     score = score_name(profile.name, part, role)
+    if part == "shipments" and _says_otherwise(profile.name, role, score):
+        return 0.0
     if part == "scans":
         score = _scan_score(profile, role, table, score)
     elif part == "milestones":
@@ -123,22 +125,30 @@ def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float
         score = _order_score(profile, table, score)
     elif role.partition("_")[0] in _PARTIES:
         score = _address_score(profile, role, score)
-    if role in _SAID_OF and score < 1.0 and is_about(profile.name, "condition"):
-        # The state of a carrier's parcel, or of a delivery, names no carrier and no place.
-        return 0.0
-    if role in _NUMBERED_ROLES and names_thing(profile.name):
-        return 0.0
     if role == "service":
-        if _is_goods(profile, table):
-            return 0.0
-        # A mode, such as air or road, is not all that is bought.
-        score += _BOUGHT * (score >= _LEAST and "service" in plain_name(profile.name).split())
+        score = _service_score(profile, table, score)
     if score < _LEAST or not profile.filled:
         return 0.0
     if part == "milestones" or role in TIMES:
         guess = profile.times(numbers=True, named=score >= _NAMED)
         return score if guess is not None else 0.0
     return score if _suits(profile, role, named=score >= _NAMED) else 0.0
+
+
+def _says_otherwise(name: str, role: str, score: float) -> bool:
+    """Whether words of a name say that it is of something else, however like it looks."""
+    if role in _SAID_OF and score < 1.0 and is_about(name, "condition"):
+        # The state of a carrier's parcel, or of a delivery, names no carrier and no place.
+        return True
+    of_a_kind = role.partition("_")[0] in _PARTIES and is_about(name, "kind")
+    return of_a_kind or (role in _NUMBERED_ROLES and names_thing(name))
+
+
+def _service_score(profile: Profile, table: OwnTable, score: float) -> float:
+    if _is_goods(profile, table):
+        return 0.0
+    # A mode, such as air or road, is not all that is bought.
+    return score + _BOUGHT * (score >= _LEAST and "service" in plain_name(profile.name).split())
 
 
 def _scan_score(profile: Profile, role: str, table: OwnTable, score: float) -> float:
@@ -311,11 +321,13 @@ def _suits(profile: Profile, role: str, *, named: bool) -> bool:
         ),
         "status": lambda: _are_codes(profile),
         **dict.fromkeys(
-            ("carrier", "service", "vocabulary"),
+            ("carrier", "service"),
             lambda: (
                 profile.distinct <= _MOST_CODES and not (profile.dated or _says_states(profile))
             ),
         ),
+        # Whose codes they are must be known by that name.
+        "vocabulary": lambda: all(str(word) in vocabularies() for word in profile.words),
         **dict.fromkeys(
             ("shipment_id", "order_id"),
             lambda: (

@@ -380,7 +380,8 @@ def _plan(proposal: Proposal, states: dict[str, dict[str, list[str]]], came: Pro
     never_came = {name: found.get("cancelled", []) for name, found in states.items()}
     for name in proposal.unused:
         one = table.profiles[name]
-        if one.distinct == _YES_AND_NO and score_name(name, "milestones", "delivered") > _ABOUT_IT:
+        about = score_name(name, "milestones", "delivered") > _ABOUT_IT
+        if one.distinct == _YES_AND_NO and about and not is_about(name, "lacking"):
             never_came[name] = [str(word) for word in one.words if plain_name(str(word)) in _NO]
     for name, words in never_came.items():
         never = _rows_of(table, name, words)

@@ -70,6 +70,9 @@ def _gain(base: OwnTable, other: OwnTable, left: Sequence[OwnTable]) -> tuple[in
     """How much of what a table needs, and can use, another tells, or one that it names."""
     ours = _tells(base)
     missing = _tells(other) - ours
+    if "destination" in ours:
+        # Where customers are at home is no part of an address that the orders have.
+        missing -= {"destination_country", "destination_region"}
     if not missing and ours & _NEEDED:
         # Items tell no place; the sellers whom they name do.
         named = [one for one in left if one is not other and _names_rows_of(other, one)]
