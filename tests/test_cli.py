@@ -223,6 +223,23 @@ def test_a_table_without_a_needed_column_fails_in_one_line(files, tmp_path):
     ).exit_code == 2  # fmt: skip
 
 
+@pytest.mark.parametrize("event", ["first_attempt", "available_for_pickup"])
+def test_another_event_is_trained_refreshed_and_walked(files, tmp_path, quick, event):
+    models = tmp_path / "models"
+    done = run("train", *tables(files), "--as-of", AS_OF, "--event", event, "--out", models)
+    assert done.exit_code == 0, done.output
+    later = AS_OF + pd.Timedelta(days=2)
+    done = run("refresh", *tables(files), "--as-of", later, "--models", models)
+    assert done.exit_code == 0, done.output
+    assert etapromise.load(models / "current").event == event
+    done = run(
+        "backtest", *tables(files), "--from", "2025-06-10", "--to", "2025-06-14",
+        "--event", event, "--jobs", 1, "--refresh-every", 7, "--out", tmp_path / "report",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "report" / "backtest.json").read_text())["event"] == event
+
+
 def test_a_backtest_writes_its_table_its_numbers_and_its_page(files, tmp_path, quick):
     found = run(
         "backtest", *tables(files), "--from", "2025-06-10", "--to", "2025-06-24",

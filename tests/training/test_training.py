@@ -256,13 +256,8 @@ def test_another_event_than_the_history_tracks(
 
 def test_the_event_is_recorded_and_said(simulation: Simulation, orders: pd.DataFrame) -> None:
     """First attempts come no later than deliveries, and the model says what it promises."""
-    attempts = train(
-        simulation.shipments,
-        simulation.scans,
-        as_of=AS_OF,
-        event="first_attempt",
-        config=TRAINING,
-    )
+    history = tracking.history(simulation.shipments, simulation.scans, event="first_attempt")
+    attempts = train(history, as_of=AS_OF, config=TRAINING)  # a history brings its event along
     assert attempts.event == attempts.manifest["event"] == "first_attempt"
     assert attempts.promise(**fields_of(orders.iloc[0])).as_dict()["event"] == "first_attempt"
 

@@ -80,7 +80,7 @@ def train(
     *,
     store: str | Path | None = None,
     as_of: str | datetime | pd.Timestamp,
-    event: Event = "delivered",
+    event: Event | None = None,
     config: TrainingConfig | None = None,
     naive_time_zone: str | None = None,
     progress: Progress | None = None,
@@ -97,7 +97,8 @@ def train(
         scans: a table of the contract.
         store: instead of tables, the directory of a store, see `etapromise.ingest`.
         as_of: zone-aware moment; without a zone, UTC. Nothing received later is looked at.
-        event: what to promise: "delivered", "first_attempt" or "available_for_pickup".
+        event: what to promise: "delivered", "first_attempt" or "available_for_pickup"; by default
+            what a tracked history tracks, and of tables "delivered".
         config: settings; by default `TrainingConfig()`.
         naive_time_zone: the zone of times in the tables that carry none.
         progress: told of every stage.
@@ -121,6 +122,8 @@ def train(
     config = config or TrainingConfig()
     if config.calendars is None:
         config = replace(config, calendars=CalendarFile.within(mapping))
+    if event is None:
+        event = shipments.event if isinstance(shipments, TrackedHistory) else "delivered"
     tracked = history_from(
         shipments,
         scans,
