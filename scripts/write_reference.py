@@ -122,9 +122,52 @@ def codes() -> str:
     return "\n".join(lines)
 
 
+# What does in Python what a command does.
+IN_PYTHON = {
+    "backtest": "`backtest(…).write(directory)`",
+    "check": "`check(files)`, `.to_html()`, `.write_mapping(path)`",
+    "disruptions": "",
+    "disruptions declare": "`declare_disruptions(models, [Disruption(…)])`",
+    "disruptions end": "`declare_disruptions(models, [], replace=True)`",
+    "disruptions record": "`disruption_record(model, history)`",
+    "events": "`events(…, settings=EventSettings(…))`",
+    "ingest": "`ingest(store, …)`",
+    "inspect": "`card_of(model)`; `load(…).learned_calendars()`",
+    "models": "`markets(models)`, `ModelRegistry(models)`, `compare_cards(…)`, `prune(…)`",
+    "monitor": "`monitor(…, config=MonitorConfig(…, thresholds=Thresholds(…))).write(directory)`",
+    "policies": "`load_policies()`",
+    "policies replay": "`replay_policies(model, history, ways)`",
+    "quote": "`load(…).promise(…)`; as of a past day `ModelRegistry(models).load_at(…)`",
+    "refresh": "`refresh(models, …)`",
+    "repromise": "`repromise(model, history, start=…)`",
+    "retrain": "`retrain(models, …, gate=GateConfig(…))`",
+    "rollback": "`ModelRegistry(models).roll_back()`, its `lock()` held",
+    "sample": "",
+    "score": "`score(…)`, `score_store(…)`; at risk by `model.alert_threshold(…)`",
+    "scorecard": "`write_scorecards(scorecard(…), path, as_of=…)`",
+    "serve": "`create_app(models)` for an ASGI server",
+    "track": "`track_stored(model, store, shipment, as_of=…)`; without a store `model.track(…)`",
+    "train": "`train(…)`, then `ModelRegistry(models).add_trained(…)`; `tune(…)` before it",
+}
+
+
 def python_names() -> str:
     """Every public name in a line, and in full for mkdocstrings to fill."""
-    lines = ["# Python", "", f"<!-- {BY_SCRIPT} -->", "", "| name | what it is |", "|---|---|"]
+    lines = ["# Python", "", f"<!-- {BY_SCRIPT} -->", ""]
+    lines += [
+        "Whatever a command does, a function does, in the same words: the option `--as-of` is the",
+        "argument `as_of`. `shipments` may be a path, a frame or a history: `read(…)` reads tables",
+        "once for several functions, and `stored_history(store)` stands for `--store`. `as_of`,",
+        "`start`, `end` and `since` are a text, a date, a datetime or a Timestamp, in UTC where",
+        "they say no zone. Long functions tell `progress=` or `log=` how far they are, or else the",
+        "logger `etapromise`.",
+        "",
+        "| command | in Python |",
+        "|---|---|",
+    ]
+    told = {name: IN_PYTHON[name] for name, _ in every_command()}  # none without its function
+    lines += [f"| `{name}` | {text} |" for name, text in told.items() if text]
+    lines += ["", "| name | what it is |", "|---|---|"]
     for name in etapromise.__all__:
         value = getattr(etapromise, name)
         taken = ""

@@ -15,6 +15,7 @@ import etapromise
 from etapromise.cli import main
 from etapromise.cli.arguments import ProgressBar
 from etapromise.cli.tables import RepeatedNotes
+from etapromise.evaluation import backtest
 from etapromise.evaluation.repromise_replay import read_policy
 from etapromise.evaluation.scorecards import scorecard
 from etapromise.in_transit.training import TransitSettings
@@ -256,6 +257,39 @@ def test_a_backtest_writes_its_table_its_numbers_and_its_page(files, tmp_path, q
     assert sum(step["quoted"] for step in facts["steps"]) == len(table)
     assert table["ordered_at"].between("2025-06-10", "2025-06-24", inclusive="left").all()
     assert "</html>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_backtest_trains_as_train_does(files, tmp_path, monkeypatch):
+    told = {}
+
+    def walk(history, config, *, fit, progress):
+        told["recipe"] = fit.config
+        raise etapromise.CommandError("seen enough")
+
+    monkeypatch.setattr(backtest, "run_backtest", walk)
+    asked = ["--from", "2025-06-10", "--to", "2025-06-14", "--out", tmp_path]
+    run(
+        "backtest", *tables(files), *asked, "--numeric", "basket", "--categorical", "picker",
+        "--set", "boosting.num_leaves=7", "--calendars", CALENDARS,
+    )  # fmt: skip
+    recipe = told["recipe"]
+    assert (recipe.numeric, recipe.categorical) == (("basket",), ("picker",))
+    assert recipe.boosting.num_leaves == 7
+    assert recipe.calendars.text == CALENDARS.read_text(encoding="utf-8")
+    # A calendar that stands in a mapping counts in a walk too.
+    mapping = tmp_path / "mapping.toml"
+    columns = {
+        "shipments": ("shipment_id", "ordered_at", "origin", "destination"),
+        "scans": ("shipment_id", "scanned_at", "status"),
+    }
+    lines = ["[[closures]]", 'days = ["2025-06-12"]']
+    for name, known in columns.items():
+        lines += [f"[{name}]", f'files = ["{files / name}.parquet"]', f"[{name}.columns]"]
+        lines += [f'{column} = "{column}"' for column in known]
+    mapping.write_text("\n".join(lines))
+    with pytest.raises(etapromise.CommandError, match="seen enough"):
+        etapromise.backtest(mapping=mapping, start="2025-06-10", end="2025-06-14", max_rejects=1.0)
+    assert "2025-06-12" in told["recipe"].calendars.text
 
 
 def test_an_end_before_the_start_is_bad_usage(files, tmp_path):

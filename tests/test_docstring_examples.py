@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import doctest
 import inspect
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import etapromise
@@ -23,6 +24,7 @@ def directory(model, simulation, tmp_path_factory):
     registry = ModelRegistry(path / "models")
     with registry.lock():
         registry.add_trained(model)
+    etapromise.ingest(path / "store", simulation.shipments, simulation.scans)
     return path
 
 
@@ -30,14 +32,18 @@ def directory(model, simulation, tmp_path_factory):
 def names(directory, model, parcels, monkeypatch):
     """What the examples call by name, where they are run."""
     monkeypatch.chdir(directory)
+    moment = pd.Timestamp("2025-07-03", tz="UTC")
+    open_orders, _ = etapromise.stored_history("store").under_way(moment, most_days=30)
     return {
         "UTC": UTC,
+        "date": date,
         "datetime": datetime,
         "etapromise": etapromise,
         "history": parcels,
         "model": model,
         "np": np,
         "quick": TRAINING,
+        "under_way": open_orders["shipment_id"].iloc[-1],
     }
 
 

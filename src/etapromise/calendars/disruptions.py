@@ -60,6 +60,11 @@ class Disruption:
         postcodes: of the destination; "88*" are all that begin so.
         origin: the warehouse.
         reason: for people; it is told to customers.
+
+    Examples:
+        >>> etapromise.Disruption(first=date(2027, 1, 18), last=date(2027, 1, 22), delay=2,
+        ...                       country="US", region="MN", reason="snow").reason
+        'snow'
     """
 
     first: date

@@ -12,7 +12,7 @@ import click
 from etapromise.cli.backtest import backtest_command
 from etapromise.cli.check import check_command
 from etapromise.cli.disruptions import disruptions
-from etapromise.cli.events import events_command, repromise
+from etapromise.cli.events import events_command, repromise_command
 from etapromise.cli.models import inspect, models, rollback
 from etapromise.cli.monitor import monitor_command
 from etapromise.cli.policies import policies
@@ -35,7 +35,7 @@ def main() -> None:
 for _command in (
     *(sample, check_command, ingest_command, train_command, quote_command, score_command),
     *(track_command, backtest_command, serve, policies, disruptions, retrain_command),
-    *(refresh_command, monitor_command, events_command, repromise, scorecard_command),
+    *(refresh_command, monitor_command, events_command, repromise_command, scorecard_command),
     *(models, inspect, rollback),
 ):
     main.add_command(_command)

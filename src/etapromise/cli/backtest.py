@@ -20,6 +20,7 @@ from etapromise.cli.arguments import (
     reported_errors,
 )
 from etapromise.cli.guarded_command import GuardedCommand
+from etapromise.cli.recipe import recipe_options, told_recipe
 from etapromise.cli.tables import TableArguments, history_options, max_rejects_option
 
 
@@ -37,6 +38,7 @@ from etapromise.cli.tables import TableArguments, history_options, max_rejects_o
 )
 @count_option("--refresh-every", 1, about="Days between refreshes of statistics and calibration.")
 @event_option
+@recipe_options
 @click.option(
     "--service-level",
     type=ProbabilityType(),
@@ -57,7 +59,7 @@ def backtest_command(
     out: Path,
     language: str,
     as_json: bool,  # noqa: FBT001 (click passes by name)
-    **walk: Any,
+    **asked: Any,
 ) -> None:
     r"""Walk through the past as it was, and judge every promise.
 
@@ -71,11 +73,14 @@ def backtest_command(
     """
     from etapromise.evaluation import backtest as walking  # noqa: PLC0415 — start-up time
 
+    names = ("start", "end", "every", "refresh_every", "jobs")
     with reported_errors(2):
+        walk = {name: asked.pop(name) for name in names}
         config = walking.config_of(service_levels=service_level, **walk)
+        recipe = told_recipe(tables, **asked)
     history = tables.read(event, out, max_rejects=max_rejects)
     bar = ProgressBar()
-    result = walking.run_backtest(history, config, fit=walking.usual_fit(), progress=bar)
+    result = walking.run_backtest(history, config, fit=walking.usual_fit(recipe), progress=bar)
     bar.close()
     page = result.write(out, language=language)
     if as_json:

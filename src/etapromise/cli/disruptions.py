@@ -19,8 +19,9 @@ from etapromise.cli.arguments import (
 )
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import TableArguments, history_options
+from etapromise.operations.declaring import declare_disruptions
 from etapromise.operations.models.model_registry import ModelRegistry
-from etapromise.promise.model import load_model
+from etapromise.promise.model import PromiseModel, load_model
 
 
 @click.group(epilog="\b\nExample:\n  etapromise disruptions end --models models/")
@@ -58,14 +59,14 @@ def declare(models: Path, **told: Any) -> None:
     given = {name: value for name, value in told.items() if value not in (None, ())}
     with reported_errors(2):
         one = Disruption(**given)
-    _promote(models, [one], keep=True, why=f"declared: {one.reason}")
+    _tell(declare_disruptions(models, [one]), models)
 
 
 @disruptions.command(cls=GuardedCommand)
 @models_option
 def end(models: Path) -> None:
     """End all: the current model without any, as a new version."""
-    _promote(models, [], keep=False, why="declared disruptions ended")
+    _tell(declare_disruptions(models, [], replace=True), models)
 
 
 @disruptions.command(cls=GuardedCommand)
@@ -92,14 +93,7 @@ def record(model: Path, tables: TableArguments, service_level: float, out: Path)
     click.echo(found.to_string(index=False, float_format=lambda value: f"{value:.3f}"))
 
 
-def _promote(models: Path, more: list[Any], *, keep: bool, why: str) -> None:
-    registry = ModelRegistry(models)
-    with registry.lock():
-        model = registry.load_current()
-        kept = model.parts.encoder.declared if keep else ()
-        other = model.with_disruptions([*kept, *more])
-        name = registry.add(other)
-        registry.promote(name, why=why)
-    for one in other.parts.encoder.declared:
+def _tell(model: PromiseModel, models: Path) -> None:
+    for one in model.parts.encoder.declared:
         click.echo(f"{one.first} to {one.last}  {one.reason}")
-    click.echo(models / name)
+    click.echo(models / str(ModelRegistry(models).current))

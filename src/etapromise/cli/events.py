@@ -100,7 +100,7 @@ def events_command(
     click.echo(f"{out}  {told.written:,} events")
 
 
-@click.command(cls=GuardedCommand)
+@click.command("repromise", cls=GuardedCommand)
 @click.option("--model", type=MODEL, required=True, help="One that was made before --from.")
 @history_options
 @click.option("--from", "start", type=moment, required=True, help="First order. UTC.")
@@ -116,14 +116,13 @@ def events_command(
     help="Date changes per parcel, at most.",
 )
 @click.option("--out", type=OUTPUT_FILE, required=True, help="JSON, for `events --policy`.")
-def repromise(
+def repromise_command(
     model: Path,
     tables: TableArguments,
     start: datetime,
     end: datetime | None,
-    service_level: float,
     out: Path,
-    **prices: Any,
+    **asked: Any,
 ) -> None:
     r"""Replay the past to choose when customers are told another date.
 
@@ -134,19 +133,10 @@ def repromise(
       etapromise repromise --model models/current --shipments shipments.parquet \
         --scans scans.parquet --from 2025-11-01 --silent-miss-cost 5 --out output/policy.json
     """
-    import pandas as pd  # noqa: PLC0415 — start-up time
-
-    from etapromise.evaluation.repromise_replay import past_predictions, pick_policy, write_policy  # noqa: PLC0415 — start-up time
+    from etapromise.evaluation.repromise_replay import write_policy  # noqa: PLC0415 — start-up time
 
     loaded = load_model(model)
-    looks = past_predictions(
-        loaded,
-        tables.read(loaded.event, out),
-        start=pd.Timestamp(start),
-        end=None if end is None else pd.Timestamp(end),
-        service_level=service_level,
-    )
-    say(f"{len(looks.original_date):,} parcels, {len(looks.moment):,} looks")
-    choice = pick_policy(looks, service_level=service_level, **prices)
+    history = tables.read(loaded.event, out)
+    choice = etapromise.repromise(loaded, history, start=start, end=end, **asked)
     write_policy(choice.policy, out)
     click.echo(json.dumps(asdict(choice.record), indent=2))

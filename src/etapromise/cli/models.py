@@ -11,8 +11,8 @@ import click
 
 from etapromise.cli.arguments import MODEL, count_option, json_option, model_option, print_json, say
 from etapromise.cli.guarded_command import GuardedCommand
-from etapromise.operations.models.model_cards import card_of, compared
-from etapromise.operations.models.model_registry import ModelRegistry, markets, plan_pruning, prune
+from etapromise.operations.models.model_cards import card_of, compare_cards
+from etapromise.operations.models.model_registry import ModelRegistry, markets, prune
 from etapromise.promise.model import load_model
 
 
@@ -56,7 +56,7 @@ def models(
     if market is not None:
         found = {market: _market(found, market)}
     if compare:
-        print_json(compared(*(_card(found, name) for name in compare)))
+        print_json(compare_cards(*(_card(found, name) for name in compare)))
     elif keep:
         for name, registry in found.items():
             _prune(name, registry, keep, dry_run=dry_run)
@@ -101,10 +101,7 @@ def inspect(
         else:
             click.echo(learned.to_text())
         return
-    registry = ModelRegistry(place.parent)
-    kept = place.name in registry.versions() and bool(registry.promotions())
-    loaded = load_model(place)
-    card = card_of(loaded, registry=registry, version=place.name) if kept else card_of(loaded)
+    card = card_of(place)
     if as_json or form == "json":
         print_json(card)
     else:
@@ -188,7 +185,7 @@ def _card(found: dict[str, ModelRegistry], name: str) -> dict[str, Any]:
 
 
 def _prune(name: str, registry: ModelRegistry, keep: int, *, dry_run: bool) -> None:
-    plan = plan_pruning(registry, keep=keep) if dry_run else prune(registry, keep=keep)
+    plan = prune(registry, keep=keep, dry_run=dry_run)
     for version in plan.removed:
         click.echo(registry.root / version)
     say(

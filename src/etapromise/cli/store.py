@@ -24,7 +24,6 @@ from etapromise.cli.arguments import (
 from etapromise.cli.guarded_command import GuardedCommand
 from etapromise.cli.tables import ingested_options
 from etapromise.files import rejects_beside
-from etapromise.promise.model import load_model
 
 
 @click.command("ingest", cls=GuardedCommand)
@@ -103,9 +102,5 @@ def track_command(
       etapromise track --model models/current --store store/ --shipment 4f1c \
         --as-of 2026-02-01T06:00Z
     """
-    from etapromise.promise.under_way.tracked_promise import fields_of  # noqa: PLC0415 — loads pandas
-    from etapromise.store.stored_history import stored_parcel  # noqa: PLC0415 — likewise
-
-    order, scans = stored_parcel(store, shipment)
-    told = load_model(model).track(fields_of(order), scans, as_of, service_level=service_level)
+    told = etapromise.track_stored(model, store, shipment, as_of=as_of, service_level=service_level)
     print_json(told.as_dict())

@@ -27,6 +27,7 @@ from etapromise.cli.arguments import (
     sign_key_option,
 )
 from etapromise.cli.guarded_command import GuardedCommand
+from etapromise.cli.recipe import recipe_options, stated_calendar, told_recipe
 from etapromise.cli.tables import RepeatedNotes, TableArguments, history_options, max_rejects_option
 from etapromise.operations.models.model_registry import ModelRegistry
 
@@ -44,33 +45,21 @@ REFUSED = 3
 @as_of_option
 @sign_key_option
 @event_option
-@click.option(
-    "--numeric", multiple=True, help="A further numeric column to learn from. Repeatable."
-)
-@click.option("--categorical", multiple=True, help="A further categorical one. Repeatable.")
-@calendars_option
+@recipe_options
 @click.option("--tune", metavar="DURATION", help="Search for settings so long first, such as 20m.")
 @count_option("--trials", about="With --tune: at most so many settings.  [200]")
 @click.option("--tune-seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    help="A setting, as name=number, such as boosting.num_leaves=31. Repeatable.",
-)
 @click.option("--out", type=OUTPUT_DIRECTORY, required=True, help="Directory of models.")
 def train_command(
     tables: TableArguments,
     max_rejects: float,
     as_of: datetime,
     event: str,
-    calendars: Path | None,
     tune: str | None,
     trials: int | None,
     tune_seed: int,
-    settings: tuple[str, ...],
     out: Path,
-    **columns: Any,
+    **recipe: Any,
 ) -> None:
     r"""Train a model and make it the current one of a directory.
 
@@ -85,11 +74,9 @@ def train_command(
         --scans data/sample/scans.parquet --as-of 2026-02-01 --out models/
     """
     from etapromise.operations import tuning  # noqa: PLC0415 — start-up time
-    from etapromise.training.config import TrainingConfig, with_settings  # noqa: PLC0415 — start-up time
 
     with reported_errors(2):
-        config = TrainingConfig(calendars=_stated(calendars, tables), **columns)
-        config = with_settings(config, dict(_pair(text) for text in settings))
+        config = told_recipe(tables, **recipe)
         if tune is None and trials is not None:
             raise click.UsageError("--trials goes with --tune.")
         search = None
@@ -174,7 +161,7 @@ def retrain_command(
         --as-of 2026-03-01 --models models/
     """
     with reported_errors(2):
-        stated = _stated(calendars, tables)
+        stated = stated_calendar(calendars, tables)
     registry, told = ModelRegistry(models), RepeatedNotes(models)
     event = registry.current_event() if registry.current else "delivered"
     out = None if dry_run else models
@@ -252,7 +239,7 @@ def refresh_command(
         --as-of 2026-02-02 --models models/
     """
     with reported_errors(2):
-        stated = _stated(calendars, tables)
+        stated = stated_calendar(calendars, tables)
     registry, told = ModelRegistry(models), RepeatedNotes(models)
     history = _read(tables, registry.current_event(), models, max_rejects, as_of, stated, told)
     if _feed_end(history, as_of) is not None and not force:
@@ -268,16 +255,6 @@ def _feed_end(history: TrackedHistory, as_of: datetime) -> datetime | None:
     from etapromise.operations.feed_checks import feed_end  # noqa: PLC0415 — start-up time
 
     return feed_end(history, moment_of(as_of))
-
-
-def _stated(calendars: Path | None, tables: TableArguments) -> CalendarFile | None:
-    """The calendar file, or that which stands in the mapping, told once."""
-    if calendars is not None:
-        return CalendarFile.read(calendars)
-    found = CalendarFile.within(tables.mapping)
-    if found is not None:
-        say(f"calendar: that of {tables.mapping}")
-    return found
 
 
 def _read(
@@ -313,10 +290,3 @@ def _seconds(text: str) -> float:
     if found is None or float(found[1]) <= 0:
         raise click.BadParameter(f"--tune is {text!r}; expected one such as 90s, 20m or 1.5h.")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, told, value = text.partition("=")
-    if not told:
-        raise click.UsageError(f"--set is {text!r}; expected name=number.")
-    return name, value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from etapromise.argument_kinds import kinds_checked, require_at_least, require_shares
+from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.evaluation.judgement import JUDGED_LEVELS, Truth, day_column, judge, stated_column
 from etapromise.evaluation.replay import Forecaster, TrainModel, extract_end, replay_quotes
@@ -190,7 +191,7 @@ def backtest(
         refresh_every: days from one refresh of statistics and calibration to the next.
         service_levels: told in full; the one nearest to 0.9 by group.
         jobs: processes; the result does not depend on it.
-        config: how models are trained.
+        config: how models are trained; a calendar in the mapping counts where it has none.
         progress: told of every step, as by `train`: what, how much of it, and of how much; or
             True for a bar on stderr, where that is a terminal.
 
@@ -213,6 +214,9 @@ def backtest(
         naive_time_zone=naive_time_zone,
         max_rejects=max_rejects,
     )
+    config = config or TrainingConfig()
+    if config.calendars is None:
+        config = replace(config, calendars=CalendarFile.within(mapping))
     walk = {"every": every, "refresh_every": refresh_every, "jobs": jobs}
     walked = config_of(start, end, service_levels, **walk)
     return run_backtest(history, walked, fit=usual_fit(config), progress=progress)

@@ -25,6 +25,8 @@ def disruption_record(
 
     Args:
         model: with the disruptions; best one as of the first day, which knows nothing of them else.
+        history: orders and what became of them, as `read` returns it.
+        service_level: of the promises.
 
     Returns:
         `reason`, `first`, `last`; `orders` that it concerns and that were due on its days or
@@ -33,6 +35,11 @@ def disruption_record(
         later than the undisturbed median of their way, less the same of other parcels of these
         days, where there are any; and `verdict`: "right", "too little", "too much", "not needed" or
         "too few orders".
+
+    Examples:
+        >>> snow = etapromise.Disruption(first=date(2025, 7, 7), last=date(2025, 7, 8), delay=2)
+        >>> list(etapromise.disruption_record(model.with_disruptions([snow]), history)["reason"])
+        ['declared disruption']
     """
     frame, happened = history.shipments, history.milestones
     encoder = model.parts.encoder

@@ -16,7 +16,7 @@ import pandas as pd
 
 from etapromise.errors import ContractError
 from etapromise.promise.model import PromiseModel
-from etapromise.promise.options.policies import ShopperPolicy
+from etapromise.promise.options.policies import ShopperPolicy, load_policies
 from etapromise.tracking.tracked import TrackedHistory
 
 _LEFT_OUT: Final = frozenset(
@@ -28,7 +28,7 @@ def replay_policies(
     model: PromiseModel,
     history: TrackedHistory,
     ways: Sequence[Mapping[str, Any]],
-    policies: Mapping[str, ShopperPolicy],
+    policies: Mapping[str, ShopperPolicy] | None = None,
     *,
     most_orders: int = 1000,
 ) -> pd.DataFrame:
@@ -36,7 +36,9 @@ def replay_policies(
 
     Args:
         model: who promises; it must not know what became of the orders.
+        history: orders and what became of them, as `read` returns it.
         ways: options as for `PromiseModel.compare`.
+        policies: by name; the ready ones of `load_policies` by default.
         most_orders: evenly taken from all.
 
     Returns:
@@ -44,7 +46,18 @@ def replay_policies(
         the date that half of such parcels make), `stated_kept`, `window_days` and the shares
         `window`, `guaranteed`, `no_appointment` and `groupable`; `taken`, the orders whose chosen
         way is the one that was taken, and `taken_kept`, the share of these that came in time.
+
+    Raises:
+        ContractError: no order was placed after the model's moment.
+
+    Examples:
+        >>> ways = [{"carrier": "acme", "service": "ground", "price": 4.9},
+        ...         {"carrier": "acme", "service": "express", "price": 9.9}]
+        >>> table = etapromise.replay_policies(model, history, ways, most_orders=20)
+        >>> int(table.loc["price_sensitive", "orders"])
+        20
     """
+    policies = load_policies() if policies is None else policies
     shipments, happened = history.shipments, history.milestones
     later = np.flatnonzero((shipments["ordered_at"] >= pd.Timestamp(model.as_of)).to_numpy())
     if not len(later):

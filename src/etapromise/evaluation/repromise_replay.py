@@ -25,6 +25,7 @@ from etapromise.array_types import Dates, Floats, Ints, Mask
 from etapromise.errors import ContractError
 from etapromise.evaluation.replay import extract_end
 from etapromise.files import write_json
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.promise.under_way.open_journeys import journeys_at
 from etapromise.promise.under_way.repromise_policy import (
     DELAYED,
@@ -117,6 +118,56 @@ class PolicyChoice:
     policy: RepromisePolicy
     record: PolicyRecord
     table: pd.DataFrame
+
+
+def repromise(
+    model: PromiseModel,
+    history: TrackedHistory,
+    *,
+    start: Moment,
+    end: Moment | None = None,
+    service_level: float = 0.9,
+    notice_cost: float = 1.0,
+    silent_miss_cost: float = 5.0,
+    most_changes: float = 0.3,
+) -> PolicyChoice:
+    """Replay the past to choose when customers are told another date.
+
+    Args:
+        model: refreshed no later than `start`.
+        history: orders and what became of them, as `read` returns it.
+        start: parcels ordered from then on.
+        end: the moment after the last; by default as long before the end of the data as it takes to
+            know what became of every parcel.
+        service_level: of the dates that are told.
+        notice_cost: of one notice.
+        silent_miss_cost: of one date that ran out broken and not told, in the same unit.
+        most_changes: date changes per parcel, at most.
+
+    Returns:
+        The cheapest policy of those that change dates seldom enough, for `EventSettings`, and what
+        it would have done.
+
+    Raises:
+        ContractError: no parcel was ordered then, the model knows more, or no policy is so quiet.
+
+    Examples:
+        >>> before = model.refresh(history, as_of="2025-05-01")
+        >>> chosen = etapromise.repromise(before, history, start="2025-05-02", end="2025-05-05",
+        ...                               most_changes=2)
+        >>> chosen.record.changes_per_parcel <= 2
+        True
+    """
+    first = moment_of(start, "start")
+    last = None if end is None else moment_of(end, "end")
+    looks = past_predictions(model, history, start=first, end=last, service_level=service_level)
+    return pick_policy(
+        looks,
+        service_level=service_level,
+        notice_cost=notice_cost,
+        silent_miss_cost=silent_miss_cost,
+        most_changes=most_changes,
+    )
 
 
 def simulate_repromises(

@@ -153,16 +153,31 @@ def scorecard(
 
 
 def write_scorecards(
-    table: pd.DataFrame, path: Path, *, as_of: pd.Timestamp, language: str = "en"
+    table: pd.DataFrame, path: str | Path, *, as_of: Moment, language: str = "en"
 ) -> None:
-    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page."""
+    """Write scorecards as Parquet, CSV, JSON (null for unknown and infinite) or an HTML page.
+
+    Args:
+        table: what `scorecard` returned.
+        path: its ending says which.
+        as_of: the moment that `scorecard` was asked for; told on the page.
+        language: of the page: "en", "de", "es" or "fr".
+
+    Raises:
+        ContractError: pages are not written in this language.
+
+    Examples:
+        >>> table = etapromise.scorecard(history, as_of="2025-07-15")
+        >>> etapromise.write_scorecards(table, "scorecard.html", as_of="2025-07-15")
+    """
+    path = Path(path)
     if path.suffix not in {".json", ".html"}:
         write_table(table, path)
         return
     if path.suffix == ".html":
         from etapromise.evaluation.report.page import render_scorecards  # noqa: PLC0415 (matplotlib)
 
-        text = render_scorecards(table, as_of=as_of, language=language)
+        text = render_scorecards(table, as_of=moment_of(as_of), language=language)
     else:
         finite = table.replace([np.inf, -np.inf], np.nan)
         text = finite.to_json(orient="records", indent=2, force_ascii=False) + "\n"

@@ -24,6 +24,7 @@ What is judged, and what is honest about it:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
@@ -73,6 +74,8 @@ MOST_WEEKS_WATCHED: Final = 8
 Outcome = Literal["promoted", "refused", "forced", "would promote", "would refuse"]
 Log = Callable[[str], None]
 
+_log = logging.getLogger("etapromise.operations")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -91,6 +94,10 @@ class Decision:
     version: str | None
     record: dict[str, Any]
     path: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The whole record, ready for JSON."""
+        return self.record
 
 
 @kinds_checked(gate=GateConfig, config=TrainingConfig)
@@ -127,7 +134,7 @@ def retrain(
         calendars: a calendar file from now on; by default that in the mapping.
         dry_run: judge, but write nothing.
         force: promote although checks fail; the record says so.
-        log: told in words what is being done.
+        log: told in words what is being done; by default the logger ``etapromise.operations``.
 
     Raises:
         ContractError: a table does not fit the contract.
@@ -145,7 +152,7 @@ def retrain(
     registry, moment = ModelRegistry(models), moment_of(as_of)
     stated = CalendarFile.within(mapping) if calendars is None else CalendarFile.of(calendars)
     gate = gate or GateConfig()
-    log = log or (lambda _: None)
+    log = log or _log.info
     event: Event = registry.current_event() if registry.current else "delivered"
     history = read_unless_read(
         shipments,

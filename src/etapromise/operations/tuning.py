@@ -67,6 +67,10 @@ class Search:
         folds: Times of validation, one before the other.
         fold_days: Days of orders in each.
         refresh_every: Days between refreshes while validating.
+
+    Examples:
+        >>> etapromise.Search(seconds=600).trials
+        200
     """
 
     seconds: float | None = 1200.0
@@ -91,19 +95,35 @@ def tune(
     history: TrackedHistory,
     *,
     as_of: Moment,
-    config: TrainingConfig,
-    search: Search,
+    config: TrainingConfig | None = None,
+    search: Search | None = None,
     journals: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Tuned:
     """Search for settings; what was received after `as_of` is not looked at.
 
     Args:
+        history: Orders and what became of them, as `read` returns it.
+        as_of: The moment of the training to come.
         config: Where the search begins, and what is kept where nothing better is found.
+        search: How long and by what; by default `Search()`.
         journals: A directory in which finished trials are written down; a search of the same data,
             configuration and seed goes on from there. None keeps nothing.
         progress: Told the stage, how many trials are done, and how many there are at most.
+
+    Returns:
+        What to hand to `train`: ``train(…, config=tuned.config, tuning=tuned.record)``.
+
+    Raises:
+        MissingExtraError: The extra "tune" is not installed.
+
+    Examples:
+        >>> search = etapromise.Search(trials=1, folds=1, fold_days=14, refresh_every=14)
+        >>> tuned = etapromise.tune(history, as_of="2025-07-01", config=quick, search=search)
+        >>> len(tuned.record["trials"])
+        1
     """
+    config, search = config or TrainingConfig(), search or Search()
     with extra_needed():
         import optuna  # noqa: PLC0415 — an extra
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +22,7 @@ from etapromise.forecast.calibration import (
 )
 from etapromise.forecast.distribution import raw_probability
 from etapromise.forecast.forest import Forest
-from etapromise.history.as_of import KnownOrders, moment_of
+from etapromise.history.as_of import KnownOrders, Moment, moment_of
 from etapromise.history.effects import WantedDays
 from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
@@ -108,7 +107,7 @@ def assemble_parts(
 def refreshed_parts(
     model: ModelCore,
     tracked: TrackedHistory,
-    as_of: str | datetime,
+    as_of: Moment,
     calendars: CalendarFile | None = None,
 ) -> ModelParts:
     """See `PromiseModel.refresh`."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from etapromise.calendars.calendar_file import CalendarFile
     from etapromise.calendars.disruptions import Disruption
+    from etapromise.history.as_of import Moment
     from etapromise.promise.explanation import Explanation
     from etapromise.promise.options.compared_option import ComparedOption
     from etapromise.promise.options.order import OrderPromise
@@ -349,11 +350,12 @@ class PromiseModel(ModelCore):
         shipments: Source | TrackedHistory | None = None,
         scans: Source | None = None,
         *,
-        as_of: str | datetime,
+        as_of: Moment,
         store: str | Path | None = None,
         naive_time_zone: str | None = None,
         calendars: CalendarFile | str | Path | None = None,
         mapping: MappingSource | None = None,
+        vocabulary: str | None = None,
     ) -> PromiseModel:
         """The same trees with statistics and calibration as of a later moment; this one stays.
 
@@ -366,6 +368,7 @@ class PromiseModel(ModelCore):
             naive_time_zone: the zone of times in the tables that carry none.
             calendars: a calendar file from now on; by default that which the model has.
             mapping: which columns of own tables are those of the contract, as for `train`.
+            vocabulary: whose codes scans carry that do not say.
 
         Raises:
             ContractError: tables or arguments do not fit the contract, or the history tracks
@@ -379,7 +382,13 @@ class PromiseModel(ModelCore):
 
         event: Any = self.event
         tracked = history_from(
-            shipments, scans, store, event=event, naive_time_zone=naive_time_zone, mapping=mapping
+            shipments,
+            scans,
+            store,
+            event=event,
+            naive_time_zone=naive_time_zone,
+            mapping=mapping,
+            vocabulary=vocabulary,
         )
         stated = None if calendars is None else CalendarFile.of(calendars)
         with believing(self.parts.priors):

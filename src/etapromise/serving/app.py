@@ -69,6 +69,11 @@ def create_app(
 
     Raises:
         ContractError: `fallback_days` is no whole number of days, at least 1.
+
+    Examples:
+        >>> app = etapromise.create_app("models")
+        >>> callable(app)
+        True
     """
     days: object = fallback_days
     if isinstance(days, bool) or not isinstance(days, int) or days < 1:

@@ -49,6 +49,14 @@ def scans_of_payload(
 
     Raises:
         ContractError: It is no JSON, or of none of these vendors.
+
+    Examples:
+        >>> told = {"object": "Tracker", "tracking_code": "1Z9", "carrier": "UPS",
+        ...         "tracking_details": [{"status": "in_transit",
+        ...                               "status_detail": "arrived_at_facility",
+        ...                               "datetime": "2026-02-01T08:00:00Z"}]}
+        >>> list(etapromise.scans_of_payload(told, vendor="easypost")["shipment_id"])
+        ['1Z9']
     """
     if vendor is not None and vendor not in PAYLOADS:
         raise ContractError(

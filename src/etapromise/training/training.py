@@ -7,9 +7,10 @@ on everything known at the model's moment.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +25,7 @@ from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.forecast.boosting import BoostingConfig, fit_forest
 from etapromise.forecast.calibration import still_arriving
 from etapromise.forecast.forest import Forest, average_forests
-from etapromise.history.as_of import KnownOrders, moment_of
+from etapromise.history.as_of import KnownOrders, Moment, moment_of
 from etapromise.history.effects import WantedDays
 from etapromise.history.features import FeatureContract, all_features
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
@@ -69,6 +70,8 @@ _MOST_ROWS: Final = 0.5
 _LEAST_GROWN: Final = 150
 _LEAST_HELD_OUT: Final = 20
 
+_log = logging.getLogger("etapromise.training")
+
 Progress = Callable[[str, int, int], None]
 """Called with the stage, how much of it is done, and how much there is at most."""
 
@@ -79,7 +82,7 @@ def train(
     scans: Source | None = None,
     *,
     store: str | Path | None = None,
-    as_of: str | datetime | pd.Timestamp,
+    as_of: Moment,
     event: Event | None = None,
     config: TrainingConfig | None = None,
     naive_time_zone: str | None = None,
@@ -101,7 +104,7 @@ def train(
             what a tracked history tracks, and of tables "delivered".
         config: settings; by default `TrainingConfig()`.
         naive_time_zone: the zone of times in the tables that carry none.
-        progress: told of every stage.
+        progress: told of every stage; by default the logger ``etapromise.training``, as debugging.
         tuning: how the settings were found (`Tuned.record`), for the manifest.
         mapping: which columns of own tables are those of the contract; its path, or one that was
             read. It may name the files too, and then needs no tables beside it. A calendar in it
@@ -169,7 +172,7 @@ def _trained(
     wanted = WantedDays(rows=np.arange(len(known)), later=np.flatnonzero(later))
     gathered = HistoryAsOf.of(orders, config.effects, wanted, KeptEffects.beside(known))
     known.let_go()
-    tell = progress or (lambda *_: None)
+    tell = progress or partial(_log.debug, "%s: %d of at most %d")
     stages = None
     if split.tells_parcels_apart(gathered):
         contract, holdout = _holdout_forest(gathered, split, config, tell)

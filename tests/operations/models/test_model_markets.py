@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from etapromise.cli import main
 from etapromise.errors import CommandError, ContractError, ModelFileError
-from etapromise.operations.models.model_cards import card_of, compared
-from etapromise.operations.models.model_registry import ModelRegistry, markets, plan_pruning, prune
+from etapromise.operations.models.model_cards import card_of, compare_cards
+from etapromise.operations.models.model_registry import ModelRegistry, markets, prune
 from tests.small_network import AS_OF, fields_of
 
 DAYS = [pd.Timedelta(days=n) for n in (0, 3, 5, 8)]
@@ -71,8 +71,16 @@ def test_the_journal_goes_before_the_moments_where_it_reaches_back(registry):
 def test_before_the_first_model_nothing_was_current(registry):
     with pytest.raises(CommandError, match="2025-07-01"):
         registry.version_at(datetime(2025, 6, 1, tzinfo=UTC))
-    with pytest.raises(CommandError, match="naive"):
-        registry.version_at(datetime(2025, 8, 1))  # noqa: DTZ001
+    with pytest.raises(ContractError, match="expected a moment"):
+        registry.version_at("yesterday")
+
+
+def test_a_past_moment_may_be_written_in_every_way(registry):
+    told = {
+        registry.version_at(moment)
+        for moment in ("2025-08-01", date(2025, 8, 1), datetime(2025, 8, 1, tzinfo=UTC))
+    }
+    assert told == {registry.version_at(pd.Timestamp("2025-08-01"))}
 
 
 def test_a_journal_without_moments_is_read_as_well(registry):
@@ -96,7 +104,7 @@ def test_pruning_never_takes_what_is_needed(tmp_path_factory, versions, keep, ba
     if back:
         registry.roll_back(registry.versions()[back - 1])
     before, target, current = registry.versions(), registry.roll_back_target(), registry.current
-    plan = plan_pruning(registry, keep=keep)
+    plan = prune(registry, keep=keep, dry_run=True)
     assert registry.versions() == before
     assert prune(registry, keep=keep) == plan
     left = registry.versions()
@@ -117,7 +125,7 @@ def test_what_was_pruned_is_named_when_it_is_asked_for(registry):
     with pytest.raises(CommandError, match="current"):
         registry.remove(registry.current)
     with pytest.raises(ContractError, match="keep"):
-        plan_pruning(registry, keep=0)
+        prune(registry, keep=0)
 
 
 def test_a_card_tells_quality_as_the_model_recorded_it(registry, model):
@@ -137,10 +145,10 @@ def test_a_card_tells_quality_as_the_model_recorded_it(registry, model):
 def test_versions_compared_with_themselves_do_not_differ(registry):
     first, last = registry.versions()[0], registry.versions()[-1]
     card = card_of(registry.load(first), registry=registry, version=first)
-    same = compared(card, card)
+    same = compare_cards(card, card)
     assert (same["facts"], same["settings"]) == ({}, {})
     assert all(row["change"] == 0 for row in same["quality"])
-    other = compared(card, card_of(registry.load(last), registry=registry, version=last))
+    other = compare_cards(card, card_of(registry.load(last), registry=registry, version=last))
     assert list(other["facts"]) == ["as_of"]
     assert any(row["change"] for row in other["quality"])
 

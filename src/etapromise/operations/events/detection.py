@@ -84,6 +84,11 @@ class EventSettings:
 
     Raises:
         ContractError: A value is out of its range.
+
+    Examples:
+        >>> taciturn = etapromise.RepromisePolicy(tell_below=0.15)
+        >>> etapromise.EventSettings(policy=taciturn, lost_above=0.6).lost_above
+        0.6
     """
 
     policy: RepromisePolicy = field(default_factory=RepromisePolicy)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from etapromise.evaluation.metrics import wilson_interval
 from etapromise.history.effects import FIELDS
-from etapromise.operations.models.model_registry import ModelRegistry
+from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
 from etapromise.promise.model import PromiseModel
 
 _SEPARATOR: Final = "\x1f"
@@ -21,9 +22,14 @@ _SIDE_BY_SIDE: Final = ("event", "as_of", "trained_as_of", "trained_on", "trees"
 
 
 def card_of(
-    model: PromiseModel, *, registry: ModelRegistry | None = None, version: str | None = None
+    model: Model, *, registry: ModelRegistry | None = None, version: str | None = None
 ) -> dict[str, Any]:
     """Everything worth knowing about a model, ready for JSON.
+
+    Args:
+        model: it, or the path of one, such as "models/current".
+        registry: the directory of models that it came from; by default that of the path.
+        version: its name there; by default that of the path.
 
     Returns:
         ``version``, ``event``, ``as_of``, ``trained_as_of``, ``trained_on`` (window and counts),
@@ -31,7 +37,17 @@ def card_of(
         was not tuned), ``quality`` (promises of the last 90 days as the calibration would have made
         them; by group: ``level``, ``group``, ``judged``, ``kept_rate`` and its interval), ``thin``
         (keys with little history), ``limits`` (sentences), ``decision`` and ``promotions``.
+
+    Raises:
+        ModelFileError: the directory is none of a model.
+
+    Examples:
+        >>> etapromise.card_of("models/current")["event"]
+        'delivered'
     """
+    if registry is None and not isinstance(model, PromiseModel):
+        registry, version = _place_of(Path(model))
+    model = model_of(model)
     manifest = model.manifest
     quality, thin = list(_quality(model)), list(_thin(model))
     return {
@@ -59,12 +75,25 @@ def card_of(
     }
 
 
-def compared(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+def _place_of(path: Path) -> tuple[ModelRegistry | None, str | None]:
+    """The directory of models that a model's path lies in and its version, where it is one."""
+    place = path.resolve()
+    registry = ModelRegistry(place.parent)
+    kept = place.name in registry.versions() and bool(registry.promotions())
+    return (registry, place.name) if kept else (None, None)
+
+
+def compare_cards(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     """Two cards side by side: what differs in settings and features, and quality by group.
 
     Returns:
         ``facts`` and ``settings`` (name → both values, where they differ), ``features`` (those of
         only one), ``quality`` (groups of both, largest change first, with ``change`` in points).
+
+    Examples:
+        >>> card = etapromise.card_of("models/current")
+        >>> etapromise.compare_cards(card, card)["settings"]
+        {}
     """
     cards = first, second
     features = [set().union(*card["features"].values()) for card in cards]

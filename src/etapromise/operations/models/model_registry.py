@@ -36,6 +36,7 @@ from etapromise.locking import only_writer, sync_directory
 from etapromise.promise.model import PromiseModel, load_model
 
 if TYPE_CHECKING:
+    from etapromise.history.as_of import Moment
     from etapromise.tracking.contract import Event
 
 _CURRENT: Final = "current"
@@ -70,7 +71,22 @@ class Promotion:
 
 
 class ModelRegistry:
-    """The models in one directory."""
+    """The models in one directory: its versions, the current one, and the way back.
+
+    Whoever changes the directory holds its `lock`: `add`, `promote`, `add_trained`, `roll_back` and
+    `remove`. Reading needs none.
+
+    Examples:
+        >>> registry = etapromise.ModelRegistry("models")
+        >>> registry.current in registry.versions()
+        True
+        >>> with registry.lock():
+        ...     version = registry.add(model)
+        ...     promotion = registry.promote(version, why="tried by hand")
+        ...     promotion = registry.roll_back()
+        >>> registry.promotions()[-1].why
+        'rolled back'
+    """
 
     def __init__(self, root: Path | str) -> None:
         """Look at ``root``, which need not be there yet."""
@@ -248,18 +264,21 @@ class ModelRegistry:
         sync_directory(self.root)
         shutil.rmtree(draft, ignore_errors=True)
 
-    def version_at(self, moment: datetime) -> str:
+    def version_at(self, as_of: Moment) -> str:
         """The version that was current at a past moment.
 
         By the journal: the last that had become current by then. A directory that was filled
         later than the moment, as a replay of the past does, has no such line; then it is the
         version with the latest knowledge not after the moment. No version counts that knows more
-        than the moment, which is zone-aware.
+        than the moment, which is UTC where it says no zone.
+
+        Raises:
+            CommandError: no version was current then.
+            ContractError: it is no moment.
         """
-        if moment.tzinfo is None:
-            raise CommandError(
-                f"Found the naive moment {moment.isoformat()}; expected one with a time zone."
-            )
+        from etapromise.history.as_of import moment_of  # noqa: PLC0415 — start-up time
+
+        moment = moment_of(as_of)
         journal = [
             (self._moment_of(one), place, one) for place, one in enumerate(self.promotions())
         ]
@@ -275,9 +294,9 @@ class ModelRegistry:
             f"are {', '.join(self.versions()) or 'none'}. Choose a later moment."
         )
 
-    def load_at(self, moment: datetime) -> PromiseModel:
+    def load_at(self, as_of: Moment) -> PromiseModel:
         """The version that was current at a past moment; see `version_at`."""
-        return self.load(self.version_at(moment))
+        return self.load(self.version_at(as_of))
 
     def record(self, decision: dict[str, Any], *, name: str) -> Path:
         """Write a decision record; a name that is taken gets a number behind it."""
@@ -392,7 +411,15 @@ class Pruning:
 
 
 def markets(root: Path | str) -> dict[str, ModelRegistry]:
-    """The directories of models in a directory, by name; itself is named ``.``."""
+    """The directories of models in a directory, by name; itself is named ``.``.
+
+    Raises:
+        CommandError: there is no model in any.
+
+    Examples:
+        >>> etapromise.markets("models")["."].current is not None
+        True
+    """
     top = Path(root)
     found = {}
     if ModelRegistry(top).versions():
@@ -410,13 +437,37 @@ def markets(root: Path | str) -> dict[str, ModelRegistry]:
     return found
 
 
-def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
-    """What pruning would do, at least one kept.
+def prune(registry: ModelRegistry, *, keep: int, dry_run: bool = False) -> Pruning:
+    """Remove old versions.
 
     There stay the current version, the one that a roll-back would go to, the one that the current
     one's trees were trained as, and the ``keep`` latest: those promoted last, then those that
     never were, by moment.
+
+    Args:
+        registry: the directory of models.
+        keep: how many of the latest stay, at least one.
+        dry_run: only say what would be removed.
+
+    Raises:
+        ContractError: `keep` is less than one.
+        CommandError: another process changes the directory.
+
+    Examples:
+        >>> registry = etapromise.ModelRegistry("models")
+        >>> etapromise.prune(registry, keep=30, dry_run=True).removed
+        []
     """
+    if dry_run:
+        return _plan(registry, keep)
+    with registry.lock():
+        plan = _plan(registry, keep)
+        for version in plan.removed:
+            registry.remove(version)
+    return plan
+
+
+def _plan(registry: ModelRegistry, keep: int) -> Pruning:
     if keep < 1:
         raise ContractError(f"found keep={keep}, expected 1 or more")
     versions = registry.versions()
@@ -435,12 +486,3 @@ def plan_pruning(registry: ModelRegistry, *, keep: int) -> Pruning:
     for version in latest[:keep]:
         kept.setdefault(version, f"one of the latest {keep}")
     return Pruning(removed=[each for each in versions if each not in kept], kept=kept)
-
-
-def prune(registry: ModelRegistry, *, keep: int) -> Pruning:
-    """Remove old versions; see `plan_pruning` for those that stay."""
-    with registry.lock():
-        plan = plan_pruning(registry, keep=keep)
-        for version in plan.removed:
-            registry.remove(version)
-    return plan

@@ -46,6 +46,11 @@ class Thresholds(FeedLimits):
 
     How far the feed may move is said by `FeedLimits`, as for the retraining gate. ``no_orders`` is
     raised where none came in all the `days` of a `MonitorConfig`.
+
+    Examples:
+        >>> strict = etapromise.Thresholds(kept_short=0.02)
+        >>> etapromise.MonitorConfig(thresholds=strict).thresholds.kept_short
+        0.02
     """
 
     kept_short: float = 0.03

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from etapromise.engines import engine_of
 from etapromise.errors import CommandError
 from etapromise.files import whole_file
+from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.scoring.scoring import score
 from etapromise.promise.model import PromiseModel, load_model
 from etapromise.store.layout import StoreLayout
@@ -35,11 +36,11 @@ _DAY: Final = pd.Timedelta(days=1)
 
 
 def score_store(
-    model: Path,
-    store: Path,
-    out: Path,
+    model: str | Path,
+    store: str | Path,
+    out: str | Path,
     *,
-    as_of: pd.Timestamp,
+    as_of: Moment,
     service_level: float = 0.9,
     at_risk_threshold: float | None = None,
     engine: str = "local",
@@ -50,12 +51,29 @@ def score_store(
         model: its directory, which every worker can read; refreshed no later than ``as_of``.
         store: the store's directory, likewise.
         out: a ``.parquet`` or ``.csv`` file. Its rows are by week of order, bucket, order.
+        as_of: what was received later is left out.
+        service_level: the probability with which the dates shall be kept.
+        at_risk_threshold: from which probability of being late on a parcel is at risk; by default
+            `alert_threshold` of the model.
+        engine: where the work is done: "local", "dask://HOST:PORT" or "spark://HOST:PORT".
 
     Returns:
         How many parcels.
+
+    Raises:
+        CommandError: no parcel is on its way, or the model knows more than was known.
+        StoreError: there is no store, or it is damaged or newer.
+
+    Examples:
+        >>> etapromise.score_store("models/current", "store", "promises.parquet",
+        ...                        as_of="2025-07-03") > 0
+        True
     """
-    model = model.resolve()  # what becomes current meanwhile makes no promise of this run
+    store, out, as_of = Path(store), Path(out), moment_of(as_of)
+    model = Path(model).resolve()  # what becomes current meanwhile makes no promise of this run
     loaded = load_model(model)
+    if at_risk_threshold is None:
+        at_risk_threshold = loaded.alert_threshold()
     layout = StoreLayout.open(store)
     commit = layout.commit()
     oldest = (as_of - loaded.horizon * _DAY).timestamp() // 86_400

@@ -109,6 +109,10 @@ class RepromisePolicy:
 
     Raises:
         ContractError: a value is out of its range.
+
+    Examples:
+        >>> etapromise.RepromisePolicy(tell_below=0.3).stable_looks
+        2
     """
 
     tell_below: float = 0.5
