@@ -24,7 +24,8 @@ from etapromise.evaluation.report import findings, monitor_page
 from etapromise.evaluation.report import page as page_module
 from etapromise.evaluation.report.page import render_backtest
 from etapromise.evaluation.report.wording import REPORT_LANGUAGES, wording
-from etapromise.evaluation.summary import summary_of
+from etapromise.evaluation.summary import OTHERS, summary_of
+from etapromise.promise.confidence import CODES
 from tests.evaluation.conftest import CONFIG
 from tests.evaluation.oracle_forecaster import TrainOracle
 
@@ -127,7 +128,8 @@ def messages():
                     found |= {a.value for a in node.args if isinstance(a, ast.Constant)}
     for table in (page_module._CAUSES, monitor_page.ALARM_ADVICE, monitor_page._MEASURES):
         found |= set(table.values())
-    return found | set(page_module._RANKED_BY.values()) | {"month", "week"}
+    found |= {*page_module._RANKED_BY.values(), *CODES.values()}
+    return found | {"month", "week"}
 
 
 def placeholders(text):
@@ -204,6 +206,32 @@ def test_the_surest_shortfall_comes_first_and_the_unjudged_last():
     ]
 
 
+def test_what_is_rounded_to_nothing_has_no_sign():
+    for language in REPORT_LANGUAGES:
+        told = [wording(language).signed(value) for value in (-0.01, 0.0, 0.04)]
+        assert len(set(told)) == 1
+        assert told[0][0] == "0"
+        assert wording(language).signed(-0.06)[0] == "\u2212"
+
+
+def test_the_others_of_a_group_are_named_in_the_language(walked):
+    facts = copy.deepcopy(walked.facts)
+    facts["by"]["lane_group"][0]["group"] = OTHERS
+    told = {language: render_backtest(facts, language=language) for language in REPORT_LANGUAGES}
+    assert "all others</span>" in told["en"]
+    assert "alle übrigen</span>" in told["de"]
+
+
+def test_a_verdict_says_nearly_where_luck_does_not_explain_the_rest(walked):
+    facts = copy.deepcopy(walked.facts)
+    main = next(row for row in facts["service_levels"] if row["service_level"] == 0.9)
+    main |= {"kept_rate": 0.906, "kept_low": 0.898, "kept_high": 0.913}
+    main |= {"mean_confidence": 0.923, "gap": -0.017}
+    assert "nearly as often as stated" in findings.verdict(facts, ENGLISH).explanation
+    main |= {"kept_high": 0.93}
+    assert "nearly" not in findings.verdict(facts, ENGLISH).explanation
+
+
 def luminance(colour):
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -241,6 +269,11 @@ addEventListener("load", () => setTimeout(() => {{
       requests: view.performance.getEntriesByType("resource").map((e) => e.name),
       smallest: Math.min(...text),
       fill: letters.length ? view.getComputedStyle(letters[0]).fill : null,
+      beyond: letters.filter((e) => e.getBoundingClientRect().right >
+        e.ownerSVGElement.getBoundingClientRect().right + 1).map((e) => e.textContent),
+      drawn: [...page.querySelectorAll("figure svg")].map((e) => e.getBoundingClientRect().width),
+      wrapped: [...page.querySelectorAll(".timed tbody th")].filter((e) =>
+        e.getClientRects().length && e.offsetHeight > 45).map((e) => e.textContent),
       cut: [...page.querySelectorAll(".scroll")].filter((e) =>
         e.scrollWidth > e.clientWidth + 1).length,
       unmarked: [...page.querySelectorAll(".scroll")].filter((e) =>
@@ -248,6 +281,8 @@ addEventListener("load", () => setTimeout(() => {{
       axis: [".bar-axis", "ol.lanes li:not(.axis) .bar"].map((name) =>
         page.querySelector(name)?.getBoundingClientRect().width),
       height: page.documentElement.scrollHeight,
+      sizes: ["", " small"].map((name) => page.querySelector(`.scorecards td${{name}}`))
+        .map((cell) => cell && parseFloat(view.getComputedStyle(cell).fontSize)),
     }};
     const lanes = page.querySelector("ol.lanes"), field = page.querySelector("ol.lanes")
       ? lanes.previousElementSibling : null;
@@ -327,11 +362,16 @@ def test_what_a_page_says_to_the_console_is_heard(tmp_path):
 
 @needs_browser
 def test_a_browser_shows_it_on_a_phone_and_in_the_dark(page, tmp_path):
-    found = ask_browser(page, tmp_path, "--blink-settings=preferredColorScheme=1")
+    found = ask_browser(
+        page, tmp_path, "--blink-settings=preferredColorScheme=1", widths=(375, 700, 820, 1200)
+    )
     for width, facts in found.items():
         assert facts["inner"] == int(width[1:])
         assert facts["scroll"] <= facts["inner"], facts["outside"]
         assert facts["outside"] == []
+        assert facts["beyond"] == []
+        assert facts["wrapped"] == []
+        assert max(facts["drawn"]) <= 576  # its letters are of 16 pixels then
         assert facts["requests"] == []
         assert facts["height"] > 2000
         assert facts["unmarked"] == 0
@@ -344,6 +384,8 @@ def test_a_browser_shows_it_on_a_phone_and_in_the_dark(page, tmp_path):
         assert told == text
         assert seen
         assert inside
+    # Two side by side from a tablet on.
+    assert found["w820"]["drawn"][0] < 420
     assert found["w375"]["smallest"] >= 9  # CSS pixels, the smallest letters in a drawing
     dark = ask_browser(page, tmp_path, "--blink-settings=preferredColorScheme=0")
     assert dark["w375"]["fill"] != found["w375"]["fill"]

@@ -264,6 +264,9 @@ def test_a_table_scrolls_on_a_phone_and_none_does_on_a_desk_or_paper(
     assert phone["cut"] > 0
     assert phone["unmarked"] == 0
     assert paper[f"w{SHEET}"]["cut"] == 0
+    for found in (*screens.values(), *paper.values()):
+        value, interval = found["sizes"]
+        assert interval < value
 
 
 def test_dates_that_nobody_was_told_have_no_columns(parcels: TrackedHistory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -318,8 +319,10 @@ def test_the_page_and_the_description(client: Client, parcel: dict[str, Any]) ->
     page = client.ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html")
     assert "unsafe" not in page.headers["content-security-policy"]
-    for path in ("/page.js", "/page.css"):
-        assert client.ask("GET", path).status_code == 200
+    script, style = (client.ask("GET", path) for path in ("/page.js", "/page.css"))
+    assert (script.status_code, style.status_code) == (200, 200)
+    asked = set(re.findall(r'\bat\("([\w-]+)"\)', script.text))
+    assert {"rests-on", "notice"} < asked <= set(re.findall(r'id="([\w-]+)"', page.text))
     facts = client.ask("GET", "/checkout.json").json()
     assert {one["carrier"] for one in facts["ways"]} == {"acme", "birdpost", "corvid", "dromedary"}
     assert facts["places"]["origin"]

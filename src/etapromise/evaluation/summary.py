@@ -41,6 +41,8 @@ SHOP_BINS: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99, 1.0)
 
 # A row has at most so many groups; the smaller ones are told together.
 _MOST_GROUPS: Final = 40
+OTHERS: Final = "all other"
+"""The group of those that are too small or too many to be told on their own."""
 
 
 def summary_of(
@@ -127,7 +129,7 @@ def large_groups(names: pd.Series[Any], smallest_group: int) -> pd.Series[Any]:
     """(n,) the groups of n rows, the small ones and those after the forty largest as one."""
     sizes = names.value_counts()
     own = set(sizes[sizes >= smallest_group].index[:_MOST_GROUPS])
-    return names.where(names.isin(own), "all other")
+    return names.where(names.isin(own), OTHERS)
 
 
 def pit_counts(pit: Floats) -> list[int]:

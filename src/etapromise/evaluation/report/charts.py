@@ -151,7 +151,8 @@ def _sharpness(figure: Figure, facts: Facts, words: ReportWording) -> None:
     _label_periods(axes, [row["period"] for row in rows])
     axes.set_ylim(bottom=0)
     axes.set_ylabel(words("days"))
-    axes.legend(loc="best")
+    # Below each other: in some languages they are too wide for one line.
+    figure.legend(loc="outside upper center", ncols=1)
 
 
 def draw_pit(figure: Figure, facts: Facts, words: ReportWording) -> None:
@@ -227,7 +228,8 @@ def _example(figure: Figure, facts: Facts, words: ReportWording) -> None:
     axes.set(xlabel=words("days after the order"), ylim=(0, 1.02), xlim=(0, len(probability) - 1))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     _percent_axis(axes, "y", words)
-    axes.legend(loc="lower right")
+    # Above the drawing: the upright lines may stand anywhere.
+    figure.legend(loc="outside upper center", ncols=2)
 
 
 def _percent_axis(axes: Axes, which: str, words: ReportWording) -> None:

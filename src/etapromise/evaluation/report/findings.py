@@ -48,6 +48,8 @@ def verdict(facts: Facts, words: ReportWording) -> Verdict:
     else:
         tone = "good"
         judged = words("they were kept as often as stated.")
+        if main["kept_high"] < main["mean_confidence"]:
+            judged = words("they were kept nearly as often as stated.")
     return Verdict(
         tone=tone,
         headline=words(

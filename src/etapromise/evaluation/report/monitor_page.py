@@ -11,6 +11,7 @@ from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.inline_svg import draw
 from etapromise.evaluation.report.page import cells_of, environment, page_parts
 from etapromise.evaluation.report.wording import ReportWording, wording
+from etapromise.promise.confidence import CODES
 
 _MOST_DESTINATIONS: Final = 10
 _MEASURES: Final = {
@@ -56,6 +57,7 @@ def render_monitor(facts: Facts, *, language: str = "en") -> str:
         lanes=findings.worst_first(by["lane_group"]),
         matrix=_lane_matrix(by["lane_group"]),
         measures=_MEASURES,
+        codes={f"code {code}": text for code, text in CODES.items()},
         carriers=findings.worst_first(by["carrier"]),
         **page_parts(),
     )
@@ -86,7 +88,7 @@ def _verdict(facts: Facts, words: ReportWording) -> findings.Verdict:
     if count:
         groups = {cause["group"].removeprefix("carrier ") for cause in facts["causes"]}
         whom = sorted(groups - {""})
-        about = " " + words("About {names}.", names=", ".join(whom[:4])) if whom else ""
+        about = " " + words("It concerns {names}.", names=", ".join(whom[:4])) if whom else ""
         return findings.Verdict(
             tone="bad",
             headline=words("{count} things to look at", count=count)

@@ -15,6 +15,7 @@ from etapromise.evaluation.report import findings
 from etapromise.evaluation.report.charts import draw_charts
 from etapromise.evaluation.report.findings import Facts
 from etapromise.evaluation.report.wording import ReportWording, wording
+from etapromise.evaluation.summary import OTHERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,6 +134,8 @@ def environment(words: ReportWording) -> jinja2.Environment:
     numbers = ("percent", "points", "days", "number", "decimal", "level", "signed")
     environment.filters |= {name: getattr(words, name) for name in numbers}
     environment.filters |= {"bar": _bar, "tone": _tone}
+    # What `large_groups` calls those that it puts together.
+    environment.filters["named"] = lambda name: words("all others") if name == OTHERS else name
     environment.globals |= {"_": words, "language": words.language}
     return environment
 

@@ -57,8 +57,9 @@ class ReportWording:
         return self.signed(100 * difference)
 
     def signed(self, value: float, pattern: str = "0.0") -> str:
-        """A number with its sign."""
-        return self._decimal(value, f"+{pattern};\u2212{pattern}")
+        """A number with its sign, which what is rounded to nothing has not."""
+        told = self._decimal(value, f"+{pattern};\u2212{pattern}")
+        return told if told.strip("+\u22120.,") else told[1:]
 
     def days(self, count: float | None) -> str:
         """A number of days with one decimal."""

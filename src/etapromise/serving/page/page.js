@@ -31,8 +31,12 @@ async function post(path, body) {
 function shipment() {
   const form = new FormData(at("ask"));
   const fields = { ...facts.places, origin: form.get("origin"), destination: form.get("destination") };
-  const weight = parseFloat(String(form.get("weight_kg")).replace(",", "."));
-  if (weight > 0) fields.weight_kg = weight;
+  const text = String(form.get("weight_kg")).trim();
+  if (text) {
+    const weight = Number(text.replace(",", "."));
+    if (!(weight > 0)) throw new Error(`Found the weight ${text}; expected kilograms, such as 1.5.`);
+    fields.weight_kg = weight;
+  }
   return fields;
 }
 
@@ -40,11 +44,11 @@ async function show(event) {
   if (event) event.preventDefault();
   const form = new FormData(at("ask"));
   const turn = ++asked;
-  const shared = { ...shipment(), ordered_at: new Date().toISOString() };
   at("notice").textContent = "";
   const policy = facts.policies.find((one) => one.name === form.get("policy"));
   at("about").textContent = policy ? policy.about : "";
   try {
+    const shared = { ...shipment(), ordered_at: new Date().toISOString() };
     const found = await post("/compare", {
       ...shared, options: facts.ways, policy: form.get("policy"), locale: form.get("locale"),
     });
@@ -122,6 +126,7 @@ async function explain(one, shared) {
   at("version").textContent = `Model ${told.model_version}`;
   if (!told.why) return;
   spoken(at("why-text"), told.why.text);
+  at("rests-on").replaceChildren(...told.messages.map((one) => element("li", "", one.text)));
   const parts = told.why.contributions.filter((part) => Math.abs(part.days) >= 0.005);
   const most = Math.max(1, ...parts.map((part) => Math.abs(part.days)));
   const rows = parts.map((part) => row(CAUSES[part.cause] || part.cause, part.days, most, 2));
