@@ -21,6 +21,8 @@ _PLACEHOLDERS: Final = frozenset(
     {
         *("null", "none", "nil", "nan", "nat", "na", "n/a", "n.a.", "n.a", "n/d", "<na>", "#n/a"),
         *("#n/a n/a", "#na", "(null)", "(none)", "(blank)", "[null]", "undefined", "\\n", "\\\\n"),
+        # As NetSuite writes it.
+        *("- none -",),
         *("#value!", "#ref!", "#null!", "-nan", "1.#qnan", "1.#ind", "not available", "unknown"),
         # As spreadsheets and people write them in other languages.
         *("#n/d", "#nv", "#n/v", "#nd", "s/d", "ninguno", "ninguna", "nenhum", "nessuno", "aucun"),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.normal_forms.numbers import KILOGRAMS, UNITS
-from etapromise.normal_forms.texts import ascii_digits
+from etapromise.normal_forms.texts import ascii_digits, is_placeholder
 from etapromise.text_type import TEXT
 from etapromise.tracking.contract import Column, Kind
 from etapromise.tracking.faults import Note
@@ -24,12 +24,10 @@ from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import times_of_day
 from etapromise.tracking.written_times import WrittenTime, iso_times
 
-# What stands in a milestone that has not happened.
-_BLANKS: Final = pa.array(
+# What stands in a milestone that has not happened, beside what is nothing anywhere.
+_ZEROS: Final = pa.array(
     [
-        *("", "-", "--", "n/a", "na", "#n/a", "null", "none", "nan", "nat", "0", "n.a.", "nil"),
-        *("\\n", "<na>", "(null)", "(none)", "undefined", "not available", "unknown"),
-        *("00000000", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
+        *("", "0", "00000000", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
     ],
     pa.large_string(),
 )
@@ -66,7 +64,11 @@ def happened(times: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """(n,) which milestones there are; a placeholder is none."""
     if not pt.is_large_string(times.type):
         return np.asarray(times.is_valid().to_numpy(), dtype=bool)
-    blank = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(times)), _BLANKS)
+    said = pc.utf8_trim_whitespace(times)
+    blank = pc.is_in(said, _ZEROS)
+    wordy = pc.fill_null(pc.invert(pc.match_substring_regex(said, "[0-9]")), fill_value=False)
+    nothing = [word for word in said.filter(wordy).unique().to_pylist() if is_placeholder(word)]
+    blank = pc.or_(blank, pc.is_in(said, pa.array(nothing, pa.large_string())))
     return np.asarray(pc.and_(times.is_valid(), pc.invert(blank)).to_numpy(), dtype=bool)
 
 

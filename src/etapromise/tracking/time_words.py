@@ -46,6 +46,8 @@ _SHORT_ERA: Final = re.compile(
 )
 _MORNING: Final = ("午前", "上午", "凌晨", "早上", "오전", "πμ", "π.μ.", "ص")
 _EVENING: Final = ("午後", "下午", "晚上", "오후", "μμ", "μ.μ.", "م")
+# Vietnam's, which before a clock would be anything.
+_SANG, _CHIEU = "SA", "CH"
 _HALVES: Final = "|".join(map(re.escape, (*_MORNING, *_EVENING)))
 _CLOCK: Final = r"\d{1,2}:\d\d(?::\d\d)?"
 
@@ -77,7 +79,9 @@ def _month_key(name: str) -> str:
 
 def _half(found: re.Match[str]) -> str:
     word = found["before"] or found["after"]
-    return f"{found['clock']} {'AM' if word in _MORNING else 'PM'}"
+    # In Japan and China noon is the evening's hour 0.
+    clock = f"12{found['clock'][1:]}" if found["clock"].startswith("0:") else found["clock"]
+    return f"{clock} {'AM' if word in (*_MORNING, _SANG) else 'PM'}"
 
 
 def _east_asian_clock(found: re.Match[str]) -> str:
@@ -181,7 +185,9 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
         _half,
     ),
     (
-        re.compile(rf"(?P<before>)(?P<clock>{_CLOCK})\s*(?P<after>{_HALVES})(?!\w)"),
+        re.compile(
+            rf"(?P<before>)(?P<clock>{_CLOCK})\s*(?P<after>{_HALVES}|{_SANG}|{_CHIEU})(?!\w)"
+        ),
         _half,
     ),
     (re.compile(r"(?i)^(\d{1,2})[.º]?\s+de\s+([^\W\d_]+)\s+(?:de\s+|del\s+)?(\d{4})"), r"\1 \2 \3"),

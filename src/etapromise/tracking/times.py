@@ -25,6 +25,8 @@ from etapromise.tracking.time_words import plain_time
 DAY: Final = 86_400_000_000
 _SECOND: Final = 1_000_000
 _MINUTE: Final = 60 * _SECOND
+# The furthest from UTC that a clock is.
+_FURTHEST: Final = 14 * 60 * _MINUTE
 
 # A clock time followed by Z or an offset. A date alone ends in "-05" too and is no offset.
 _ZONED: Final = r":\d{2}.*([zZ]|[+-]\d{2}(:?\d{2})?)$|T\d{2,6}(\.\d+)?([zZ]|[+-]\d{2}(:?\d{2})?)$"
@@ -272,6 +274,10 @@ def _text_clocks(text: pa.ChunkedArray, name: str, written: Mask | None) -> Wall
         # The clock that was written is kept: whether all of them are midnights matters.
         offset[zoned] = _offsets(text.filter(pa.array(zoned)))
         wall = np.where(zoned, utc + np.where(zoned, offset, 0), utc)
+        # 14:00-15:00 is a window of hours: no clock is so far from UTC.
+        nowhere = zoned & (np.abs(offset) > _FURTHEST)
+        wall, offset = (np.where(nowhere, MISSING, one) for one in (wall, offset))
+        zoned, readable = zoned & ~nowhere, readable & ~nowhere
     rest = there & ~readable if written is None else there & ~readable & ~written
     dialects: list[tuple[str, int]] = []
     if rest.any():
@@ -400,10 +406,11 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, few: bool) -> WallTimes
             month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
         days, valid = _date_of(_years(parts["year"]), month, day)
         clock, has_clock = _clock_of(parts)
-        valid &= clock != MISSING
+        away = np.where(has_clock, _offsets_of(_arrow(parts["offset"])), MISSING)
+        valid &= (clock != MISSING) & ((away == MISSING) | (np.abs(away) <= _FURTHEST))
         rows = rows[valid]
         wall[rows] = (days + clock)[valid]
-        offset[rows] = np.where(has_clock, _offsets_of(_arrow(parts["offset"])), MISSING)[valid]
+        offset[rows] = away[valid]
         plain[rows] = ~has_clock[valid]
         if len(rows):
             dialects.append((said, len(rows)))

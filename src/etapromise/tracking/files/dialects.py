@@ -33,6 +33,7 @@ _BOMS: Final = (
 _ENCODINGS: Final = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "iso8859_2"),
     *("cp932", "gb18030", "euc_kr", "euc_jp", "big5", "koi8_r", "mac_roman", "cp850"),
+    *("cp874", "cp866", "cp852", "cp857", "koi8_u"),
 )
 _SEPARATORS: Final = ",;\t|"
 # A line of no more filled fields may be a title above a table of more columns.

@@ -120,6 +120,8 @@ def _looked_at(profile: Profile, part: str, role: str, table: OwnTable) -> float
     elif part == "milestones":
         score = _milestone_score(profile, role, score)
     elif role == "shipment_id":
+        # A list of parcels as text names none of them.
+        score = 0.0 if profile.json else score
         score += _NUMBERED * (score >= _LEAST and is_about(profile.name, "tracking"))
     elif role == "ordered_at":
         score = _order_score(profile, table, score)

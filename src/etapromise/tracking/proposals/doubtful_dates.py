@@ -22,6 +22,7 @@ from etapromise.tracking.column_names import (
 from etapromise.tracking.mapped_columns import cells_as_text, happened, plain_ids, text_of
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.column_roles import moments_of, proposed_column
+from etapromise.tracking.proposals.planned_dates import before_pick_ups, counted_from
 from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_scans import statuses_of
 from etapromise.tracking.status_words import status_of_word
@@ -46,9 +47,12 @@ _NO: Final = frozenset(
 _YES: Final = frozenset({"yes", "y", "true", "1", "t", "ja", "oui", "si", "sim", "tak", "x"})
 # What a column may say yes to that ends a journey without a delivery.
 _ENDS: Final = frozenset({"cancelled", "returning", "returned", "lost"})
-# In so many rows no carrier takes always as long.
+_UNDER_WAY: Final = (
+    *("label_created", "picked_up", "in_transit", "departed", "arrived", "transferred"),
+    *("out_for_delivery",),
+)
+# So many parcels tell whether two columns of deliveries agree.
 _ALWAYS: Final = 50
-_SAME_DAYS: Final = 0.98
 
 
 def doubt_dates(proposal: Proposal) -> None:
@@ -61,9 +65,12 @@ def doubt_dates(proposal: Proposal) -> None:
     came = proposal.milestones.get("delivered")
     if came is not None and came.column is not None:
         proposal.told += _undated(table, states, came.column)
-        plan = _plan(proposal, states, came)
+        early, often = before_pick_ups(proposal, came)
+        if early and not often:
+            proposal.told.append(f"{early}: these count as not delivered")
+        plan = early if often else _plan(proposal, states, came)
         if plan:
-            asked = f"{plan}: is it the day that was planned? name the column of what happened"
+            asked = f"{plan}: is it what was planned or noted? name the column of what happened"
             proposal.milestones["delivered"] = replace(
                 came, column=None, details={"column": "?"}, asked=asked, guess=None
             )
@@ -374,10 +381,17 @@ def _undated(table: OwnTable, states: dict[str, dict[str, list[str]]], column: s
 
 
 def _plan(proposal: Proposal, states: dict[str, dict[str, list[str]]], came: Proposed) -> str:
-    """What shows that a column of deliveries is one of plans: also of what never went."""
+    """What shows that a column of deliveries is none of what happened: also of what never came."""
     table, column = proposal.shipments, str(came.column)
     dated = happened(cells_as_text(table.table.column(column)))
-    never_came = {name: found.get("cancelled", []) for name, found in states.items()}
+    never_came = {
+        name: [
+            *found.get("cancelled", []),
+            # A state that knows deliveries calls what has none another word.
+            *(word for one in _UNDER_WAY if "delivered" in found for word in found.get(one, [])),
+        ]
+        for name, found in states.items()
+    }
     for name in proposal.unused:
         one = table.profiles[name]
         about = score_name(name, "milestones", "delivered") > _ABOUT_IT
@@ -390,15 +404,11 @@ def _plan(proposal: Proposal, states: dict[str, dict[str, list[str]]], came: Pro
                 f"{int(dated[never].sum()):,} rows are {words[0]!r} by {name} and "
                 f"have a date in {column}"
             )
-    for before in (proposal.columns.get("ordered_at"), proposal.milestones.get("picked_up")):
-        if before is None or before.column is None:
-            continue
-        first, last = (
-            moments_of(table.profiles[str(one.column)].raw, one) for one in (before, came)
-        )
-        days = (last.dt.floor("D") - first.dt.floor("D")).dropna()
-        if len(days) >= _ALWAYS and days.value_counts(normalize=True).iloc[0] > _SAME_DAYS:
-            always = days.mode().iloc[0].days
-            if always > 1:
-                return f"{column} is {always} days after {before.column} in nearly all rows"
-    return ""
+    slips = any(_is_called(name, "system of slips") for name in table.profiles)
+    if slips and _is_called(column, "slip of a system"):
+        return f"{column} of PrestaShop's orders is when a delivery slip was made"
+    return counted_from(proposal, came)
+
+
+def _is_called(name: str, what: str) -> bool:
+    return plain_name(name) in names_of()["other"][what]

@@ -42,6 +42,12 @@ _CLOCK: Final = re.compile(
 _ISO: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[T ]\d\d:?\d\d(?::?\d\d(?:\.\d+)?)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?$"
 )
+# What may be a clock and an offset behind UTC, or the two ends of a window.
+_HOURS_AND_OFFSET: Final = re.compile(r"[T ](?P<begins>\d\d:\d\d)(?::\d\d)?-(?P<ends>\d\d:\d\d)$")
+_FEW_HOURS: Final = 3
+# Cells of dates and texts beside each other, from how many of each nothing else explains them.
+_SEVERAL_CELLS: Final = 8
+_LAST_MONTH: Final = 12
 # Numbers that stand for times, from 2000 to 2100, which no two ways of counting share.
 _COUNTED: Final = (
     ("epoch_s", 9.4e8, 4.1e9, "seconds since 1970"),
@@ -53,6 +59,11 @@ _COUNTED: Final = (
 )
 # Days as mainframes and EDI write them, without a century: of so few years.
 _NO_CENTURY: Final = {"%y%m%d": r"^\d\d[01]\d[0-3]\d$", "1%y%m%d": r"^1\d\d[01]\d[0-3]\d$"}
+# Days with their clock likewise, of the twenties on: before, they would be seconds since 1970.
+_DIGIT_CLOCKS: Final = {
+    form: rf"^[2-9]\d[01]\d[0-3]\d[0-2]\d[0-5]\d{seconds}$"
+    for form, seconds in (("%y%m%d%H%M", ""), ("%y%m%d%H%M%S", r"[0-5]\d"))
+}
 _DAY_OF_YEAR: Final = {"%Y%j": r"^20\d\d[0-3]\d\d$"}
 _FEW_YEARS: Final = 6
 # A year, a month and a day; of more years than these no table is.
@@ -109,6 +120,9 @@ def stored_times(raw: pa.ChunkedArray) -> TimeGuess:
 
 def numbered_times(words: pd.Series[Any]) -> TimeGuess | None:
     """How times that are numbers are counted; None where they are none."""
+    for form, shape in _DIGIT_CLOCKS.items():
+        if len(words) and beginning_with(words, shape).all() and _of_few_years(words, form):
+            return TimeGuess(formats=(form,), why=f"days and clocks written as {form}")
     numbers = pd.to_numeric(words.str.replace(",", ".", regex=False), errors="coerce").dropna()
     if len(numbers) < MOST * len(words) or not len(numbers):
         return None
@@ -134,11 +148,17 @@ def bare_days(words: pd.Series[Any]) -> TimeGuess | None:
     Such numbers may be anything: all must be days of few years.
     """
     for form, shape in (_NO_CENTURY | _DAY_OF_YEAR).items():
-        if len(words) and beginning_with(words, shape).all():
-            years = parsed(words, form).dt.year
-            if years.notna().all() and years.max() - years.min() < _FEW_YEARS <= years.min() - 1990:
-                return TimeGuess(formats=(form,), clock=False, why=f"days written as {form}")
+        if len(words) and beginning_with(words, shape).all() and _of_few_years(words, form):
+            return TimeGuess(formats=(form,), clock=False, why=f"days written as {form}")
     return None
+
+
+def _of_few_years(words: pd.Series[Any], form: str) -> bool:
+    """Whether all are times of a format, and of years that one table may have."""
+    years = parsed(words, form).dt.year
+    return bool(
+        years.notna().all() and years.max() - years.min() < _FEW_YEARS <= years.min() - 1990
+    )
 
 
 def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
@@ -153,21 +173,9 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
     first = words[:TRIED]
     if beginning_with(first, WRAPPED).mean() > MOST:
         return numbered_times(replaced(words, WRAPPED, r"\g<number>"))
-    iso = first.str.extract(_ISO)["zone"]
     is_iso = beginning_with(first, _ISO)
     if is_iso.mean() > MOST:
-        stamps = first[is_iso]
-        clock = stamps.str.len() > 10
-        midnights = bool(
-            clock.any() and beginning_with(stamps[clock], r"^.{11}00:?00(:?00(\.0+)?)?").all()
-        )
-        return TimeGuess(
-            share=float(beginning_with(words, _ISO).mean()),
-            clock=bool(clock.any()) and not midnights,
-            zoned=bool(iso[is_iso & (first.str.len() > 10)].notna().all()) and bool(clock.any()),
-            midnights=midnights,
-            why="ISO 8601" + (", all at midnight: dates" if midnights else ""),
-        )
+        return _iso(words, first[is_iso])
     serials = _serials(words)
     if _FEW < serials.mean() < 1 - _FEW:
         return _with_serials(words[~serials], words[serials], most)
@@ -183,7 +191,37 @@ def written_times(words: pd.Series[Any], most: float) -> TimeGuess | None:
                 if not form.startswith("%m")
             }
         )
-    return _chosen(words, guesses, most)
+    return _with_swapped_cells(words, _chosen(words, guesses, most))
+
+
+def _iso(words: pd.Series[Any], stamps: pd.Series[Any]) -> TimeGuess | None:
+    """What times in ISO 8601, the first of their column, show."""
+    if _windows(stamps):
+        return None
+    clock = stamps.str.len() > 10
+    midnights = bool(
+        clock.any() and beginning_with(stamps[clock], r"^.{11}00:?00(:?00(\.0+)?)?").all()
+    )
+    zones = stamps[clock].str.extract(_ISO)["zone"]
+    return TimeGuess(
+        share=float(beginning_with(words, _ISO).mean()),
+        clock=bool(clock.any()) and not midnights,
+        zoned=bool(zones.notna().all()) and bool(clock.any()),
+        midnights=midnights,
+        why="ISO 8601" + (", all at midnight: dates" if midnights else ""),
+    )
+
+
+def _windows(stamps: pd.Series[Any]) -> bool:
+    """Whether 14:00-15:00 is a window of hours in ISO 8601's clothes, and no offset from UTC.
+
+    It ends after it begins in every row, and not always at one time.
+    """
+    hours = stamps.str.extract(_HOURS_AND_OFFSET.pattern).dropna()
+    if len(hours) < _FEW_HOURS or len(hours) < MOST * len(stamps):
+        return False
+    begins, ends = (hours[name].str.replace(":", "") for name in ("begins", "ends"))
+    return bool((ends > begins).all() and (ends != ends.iloc[0]).any())
 
 
 def _year_first(plain: pd.Series[Any]) -> bool:
@@ -226,6 +264,32 @@ def _with_serials(words: pd.Series[Any], serials: pd.Series[Any], most: float) -
         return replace(found, doubt=doubt)
     formats = (*(found.formats or (ISO,)), "excel")
     return replace(found, formats=formats, why=f"{found.why}; {told}" if found.why else told)
+
+
+def _with_swapped_cells(words: pd.Series[Any], found: TimeGuess | None) -> TimeGuess | None:
+    """Doubt cells of dates that a spreadsheet made of texts, beside the texts that it could not.
+
+    See `_with_serials`: here the spreadsheet's file is read itself, whose cells are dates.
+    """
+    if found is None:
+        return found
+    cells = beginning_with(words, _ISO)
+    days = words[cells].str.slice(8, 10).astype(int)
+    texts = words[~cells]
+    if min(len(days), len(texts)) < _SEVERAL_CELLS or (days > _LAST_MONTH).any():
+        return found
+    for form in found.formats:
+        if form.startswith("%Y") or "%b" in form or not parsed(texts, form).notna().any():
+            continue
+        if not parsed(texts, _swapped(form)).notna().any():
+            doubt = (
+                f"{len(days):,} of the values are dates of a spreadsheet, such as "
+                f"{words[cells].iloc[0]!r}, whose day is never after the twelfth, and the others, "
+                f"such as {texts.iloc[0]!r}, all have one that is: the spreadsheet took days for "
+                "months in those it could read. Export it again as text"
+            )
+            return replace(found, doubt=doubt)
+    return found
 
 
 def _formats_of(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +18,11 @@ _END: Final = re.compile(
     r"(?:s?datum|s?dato|s?uhrzeit|s?zeit|s?tid|s?tijd|日|日期|時間|时间|時刻|dat|dte?|tim|tm)$"
 )
 _ROUND_THE_DIAL: Final = frozenset(range(1, 13))
+# On so many days no carrier is at work at one hour alone.
+_MANY_DAYS: Final = 20
+_HOUR: Final = pd.Timedelta("1h")
+# Summer's and winter's.
+_CLOCKS: Final = 2
 _DIGITS: Final = re.compile(r"\d+")
 # The days between 1899-12-30 and 1904-01-01.
 _FOUR_YEARS: Final = pd.Timedelta(days=1462)
@@ -45,21 +51,44 @@ def clocks_of_dates(proposal: Proposal) -> None:
             )
 
 
+def tell_of_midnights_elsewhere(proposal: Proposal) -> None:
+    """Tell of moments that are all at one hour, or at two by summer time: dates of another zone."""
+    for table, one in _clocked(proposal, zoned=True):
+        moments = moments_of(table.profiles[str(one.column)].raw, one).dropna()
+        clocks = sorted(set(moments - moments.dt.floor("D")))
+        days = moments.dt.floor("D").nunique()
+        whole = all(clock % _HOUR == pd.Timedelta(0) for clock in clocks)
+        summer = [first + _HOUR for first in clocks[:-1]] == clocks[1:]
+        if days >= _MANY_DAYS and whole and clocks[0] and len(clocks) <= _CLOCKS and summer:
+            shown = " and ".join(f"{clock.components.hours}:00" for clock in clocks)
+            proposal.told.append(
+                f"{one.column} shows no other clock than {shown} UTC, as dates do that a program "
+                "wrote as midnights of its zone: they are read as local dates where that is a zone "
+                "of your parcels, else as clocks of what may be the day before. Better export dates"
+            )
+
+
 def tell_of_lost_halves(proposal: Proposal) -> None:
     """Tell of clocks that show all hours from 1 to 12 and no other: am and pm went lost."""
+    for table, one in _clocked(proposal, zoned=False):
+        hours = moments_of(table.profiles[str(one.column)].raw, one).dt.hour.dropna()
+        if set(hours) == _ROUND_THE_DIAL:
+            proposal.told.append(
+                f"{one.column} has hours from 1 to 12 only, as if AM and PM had been lost: "
+                "half of its times may be twelve hours off; export it with 24 hours"
+            )
+
+
+def _clocked(proposal: Proposal, *, zoned: bool) -> Iterator[tuple[OwnTable, Proposed]]:
+    """The columns with a clock, and with an offset or without, each with its table."""
     groups = [(proposal.shipments, {**proposal.columns, **proposal.milestones})]
     if proposal.scans is not None:
         groups.append((proposal.scans, proposal.scan_columns))
     for table, columns in groups:
         for one in columns.values():
-            if one.column is None or one.guess is None or not one.guess.clock or one.guess.zoned:
-                continue
-            hours = moments_of(table.profiles[one.column].raw, one).dt.hour.dropna()
-            if set(hours) == _ROUND_THE_DIAL:
-                proposal.told.append(
-                    f"{one.column} has hours from 1 to 12 only, as if AM and PM had been lost: "
-                    "half of its times may be twelve hours off; export it with 24 hours"
-                )
+            guess = one.guess
+            if one.column and guess is not None and guess.clock and guess.zoned == zoned:
+                yield table, one
 
 
 def tell_of_days_since_1904(proposal: Proposal) -> None:

@@ -325,8 +325,8 @@ def _named_so(table: OwnTable, role: str) -> str:
         )
     return (
         f"; {called[0].name} is called so, but values such as {str(called[0].words.iloc[0])!r} are "
-        "no times that can be read: an abbreviation such as EST does not say where, so write "
-        "offsets, or none and name the time_zone"
+        "no times that can be read: of a window write when it happened; an abbreviation such as "
+        "EST does not say where, so write offsets, or none and name the time_zone"
     )
 
 

@@ -34,6 +34,7 @@ from etapromise.tracking.proposals.proposed_clocks import (
     clocks_of_dates,
     tell_of_days_since_1904,
     tell_of_lost_halves,
+    tell_of_midnights_elsewhere,
 )
 from etapromise.tracking.proposals.proposed_joins import (
     join_ids,
@@ -115,6 +116,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     delivered_by_state(proposal)
     clocks_of_dates(proposal)
     tell_of_lost_halves(proposal)
+    tell_of_midnights_elsewhere(proposal)
     tell_of_days_since_1904(proposal)
     zones_of_times(proposal)
     if proposal.scans is None:
@@ -214,10 +216,11 @@ def _stands_between(sign: str, profile: Profile) -> bool:
     """Whether cells hold several ids with a sign between them, and not only a part of one."""
     cells = profile.filled_values
     several = cells[cells.str.contains(sign, regex=False)]
-    if len(several) <= _SEVERAL * len(cells):
+    if len(several) <= _SEVERAL * len(cells) or profile.json:
         return False
     if sign in _SURELY_BETWEEN:
-        return True
+        # 7,700,148 is one number.
+        return sign != "," or not several.str.fullmatch(r"\d{1,3}(?:,\d{3})+").all()
     parts = several.str.split(sign, regex=False).explode().str.strip()
     return bool((parts.str.len() >= _LONG_ID).all() and len(set(parts.map(shape_of))) == 1)
 
