@@ -236,3 +236,49 @@ def test_dates_that_are_midnights_of_another_zone_are_told(tmp_path: Path) -> No
     ]
     found, _ = proposal_of(table, tmp_path)
     assert any("delivered_at shows no other clock than 15:00 UTC" in one for one in found.told)
+
+
+@pytest.mark.parametrize("export", ["all", "delivered"])
+def test_an_export_without_what_is_under_way_is_told(export: str, tmp_path: Path) -> None:
+    truth = parcels(5, 3000).dropna()
+    end = truth["ordered"].max() - pd.Timedelta("10D")
+    known = truth if export == "all" else truth[truth["delivered"] < end]
+    found, _ = proposal_of(plain(known), tmp_path)
+    told = any("seem to be left out" in one for one in found.told)
+    assert told == (export == "delivered")
+
+
+@pytest.mark.parametrize(
+    ("said", "plainly"),
+    [
+        ("2026.01.05 PM 2:05", "2026.01.05 2:05 PM"),
+        ("2026-01-05 ÖS 2:05", "2026-01-05 2:05 PM"),
+        ("2026. 01. 05. du. 2:05", "2026-01-05 2:05 PM"),
+        ("5.1.2026 klo 2:05 ip.", "5.1.2026 2:05 PM"),
+        # What is not read is not left out.
+        ("05/01/2026 soir 2:05", "05/01/2026 soir 2:05"),
+        ("05/01/2026 jam 08:57", "05/01/2026 08:57"),
+        ("20260105085700+0300", "2026-01-05T08:57:00+0300"),
+        ("05.01.2026 | 08:57 Uhr", "05.01.2026 08:57"),
+        ("5/1-2026 08:57", "5.1.2026 08:57"),
+    ],
+)
+def test_a_half_of_the_day_before_its_clock_is_not_lost(said: str, plainly: str) -> None:
+    assert plain_time(said) == plainly
+
+
+def test_years_of_nepal_are_no_future(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth)
+    for name in ("ordered_at", "shipped_at", "delivered_on"):
+        table[name] = [f"{int(one[:4]) + 57}{one[4:]}" if one else "" for one in table[name]]
+    found = check(csv_of(table, tmp_path / "orders.csv"), quality=False)
+    assert found.proposal is not None
+    assert any("Nepali calendar" in one for one in found.proposal.questions)
+
+
+def test_days_of_jd_edwards_are_read(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth, "1%y%j").assign(delivered_on=written(truth["delivered"], "1%y%j"))
+    _, found = read(csv_of(table, tmp_path / "orders.csv"), tmp_path)
+    assert_true(truth, found)

@@ -46,9 +46,18 @@ _SHORT_ERA: Final = re.compile(
 )
 _MORNING: Final = ("午前", "上午", "凌晨", "早上", "오전", "πμ", "π.μ.", "ص")
 _EVENING: Final = ("午後", "下午", "晚上", "오후", "μμ", "μ.μ.", "م")
-# Vietnam's, which before a clock would be anything.
-_SANG, _CHIEU = "SA", "CH"
+# Of languages in Latin and Cyrillic letters; those of Vietnam before a clock would be anything.
+_MORNINGS: Final = ("am", "a.m.", "öö", "de.", "ap.", "dop.", "дп", "pg")
+_EVENINGS: Final = ("pm", "p.m.", "ös", "du.", "ip.", "odp.", "пп", "ptg")
+_SANG, _CHIEU = "sa", "ch"
+# Halves of the day that are not read, and so are no words that only stand before a clock.
+_UNREAD: Final = (
+    *("fm", "em", "vorm", "nachm", "matin", "soir", "tarde", "noche", "manana", "mañana", "manhã"),
+    *("noite", "mattina", "sera", "pom", "pop", "rano", "wiecz", "утра", "дня", "вечера", "ночи"),
+    *("sáng", "chiều", "tối", "sabah", "akşam", "pagi", "sore", "malam", "siang"),
+)
 _HALVES: Final = "|".join(map(re.escape, (*_MORNING, *_EVENING)))
+_LATIN_HALVES: Final = rf"(?i:{'|'.join(map(re.escape, (*_MORNINGS, *_EVENINGS)))})"
 _CLOCK: Final = r"\d{1,2}:\d\d(?::\d\d)?"
 
 
@@ -81,7 +90,8 @@ def _half(found: re.Match[str]) -> str:
     word = found["before"] or found["after"]
     # In Japan and China noon is the evening's hour 0.
     clock = f"12{found['clock'][1:]}" if found["clock"].startswith("0:") else found["clock"]
-    return f"{clock} {'AM' if word in (*_MORNING, _SANG) else 'PM'}"
+    morning = word in _MORNING or word.lower() in (*_MORNINGS, _SANG)
+    return f"{clock} {'AM' if morning else 'PM'}"
 
 
 def _east_asian_clock(found: re.Match[str]) -> str:
@@ -173,6 +183,15 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
         re.compile(r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(?=Z|[+-]|$)"),
         r"\1-\2-\3T\4:\5:\6",
     ),
+    # 20250120140500+0100, 20250120T1405Z
+    (
+        re.compile(r"^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?=Z$|[+-]\d)"),
+        r"\1-\2-\3T\4:\5:\6",
+    ),
+    (re.compile(r"^(\d{4})(\d\d)(\d\d)T?(\d\d)(\d\d)(?=Z$|[+-]\d)"), r"\1-\2-\3T\4:\5"),
+    # 20.01.2025 | 14:05, 20/1-2025 as in Denmark
+    (re.compile(r"(?<=\d)\s*\|\s*(?=\d{1,2}[:.h]\d\d)"), " "),
+    (re.compile(r"^(\d{1,2})/(\d{1,2})\s?-\s?(\d{4})(?!\d)"), r"\1.\2.\3"),
     (_ERA, _era),
     (_SHORT_ERA, _short_era),
     (re.compile(r"(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일号]"), r"\1-\2-\3"),
@@ -181,12 +200,15 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
         _east_asian_clock,
     ),
     (
-        re.compile(rf"(?:(?P<before>{_HALVES})\s*)(?P<clock>{_CLOCK})(?P<after>)"),
+        re.compile(
+            rf"(?P<before>{_HALVES}|(?<![^\W\d_]){_LATIN_HALVES})\s*(?P<clock>{_CLOCK})(?P<after>)"
+        ),
         _half,
     ),
     (
         re.compile(
-            rf"(?P<before>)(?P<clock>{_CLOCK})\s*(?P<after>{_HALVES}|{_SANG}|{_CHIEU})(?!\w)"
+            rf"(?P<before>)(?P<clock>{_CLOCK})\s*"
+            rf"(?P<after>{_HALVES}|(?i:{_SANG}|{_CHIEU})|{_LATIN_HALVES})(?!\w)"
         ),
         _half,
     ),
@@ -199,7 +221,8 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     (
         re.compile(
             r"(?<=\d)(?:\s*[\u0433\u0440]\.?)?\.?,?"
-            r"(?:\s+(?![A-Z]{3,4}\b)(?:[^\W\d_][^\W\d]{0,6}\.?(?:\s[^\W\d_]{1,3})?|@))?"
+            rf"(?:\s+(?![A-Z]{{3,4}}\b)(?!(?i:{'|'.join(_UNREAD)})\b)"
+            r"(?:[^\W\d_][^\W\d]{0,6}\.?(?:\s[^\W\d_]{1,3})?|@))?"
             r"\s+(?=\d{1,2}[:.hH]\d\d(?!\d|[./-]\d))"
         ),
         " ",

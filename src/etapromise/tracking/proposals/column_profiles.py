@@ -45,7 +45,7 @@ SAMPLE: Final = 20_000
 # So many values of a column are times where its name says so.
 _NAMED: Final = 0.5
 _COMPACT: Final = r"^(19|20)\d{2}[01]\d[0-3]\d([0-2]\d[0-5]\d([0-5]\d)?)?$"
-_OTHER_CALENDAR: Final = re.compile(r"^1[34]\d\d([-/.])\d{1,2}\1\d{1,2}(?!\d)")
+_OTHER_CALENDAR: Final = re.compile(r"^(?:1[34]\d|20[78])\d([-/.])\d{1,2}\1\d{1,2}(?!\d)")
 _YEARLESS: Final = re.compile(
     r"^(?:\d{1,2}[-./]\d{1,2}|[A-Za-z]{3} \d{1,2}),?[ T]\d{1,2}:\d\d(?::\d\d)?$"
 )
@@ -310,7 +310,7 @@ class Profile:
 
     @cached_property
     def other_calendar(self) -> bool:
-        """Whether the years are those of the Persian or the Hijri calendar, 1300 to 1499."""
+        """Whether the years are Persian, Hijri (1300 to 1499) or Nepali (2070 to 2089)."""
         words = self.words[:TRIED]
         return bool(len(words) and beginning_with(words, _OTHER_CALENDAR).mean() > MOST)
 

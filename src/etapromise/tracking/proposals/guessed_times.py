@@ -64,7 +64,8 @@ _DIGIT_CLOCKS: Final = {
     form: rf"^[2-9]\d[01]\d[0-3]\d[0-2]\d[0-5]\d{seconds}$"
     for form, seconds in (("%y%m%d%H%M", ""), ("%y%m%d%H%M%S", r"[0-5]\d"))
 }
-_DAY_OF_YEAR: Final = {"%Y%j": r"^20\d\d[0-3]\d\d$"}
+# JD Edwards counts the century before the year.
+_DAY_OF_YEAR: Final = {"%Y%j": r"^20\d\d[0-3]\d\d$", "1%y%j": r"^1\d\d[0-3]\d\d$"}
 _FEW_YEARS: Final = 6
 # A year, a month and a day; of more years than these no table is.
 _SHORT_PARTS: Final = re.compile(r"^(\d\d)([./-])(?:0\d|1[0-2])\2(\d\d)(?!\d)")

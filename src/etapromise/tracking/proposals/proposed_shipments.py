@@ -23,7 +23,7 @@ from etapromise.tracking.proposals.doubtful_dates import doubt_dates
 from etapromise.tracking.proposals.guessed_times import TimeGuess
 from etapromise.tracking.proposals.proposal import CERTAIN, OwnTable, Proposal, Proposed
 
-_OTHER_CALENDAR: Final = "years of the Persian or the Hijri calendar, which is not read"
+_OTHER_CALENDAR: Final = "years of the Persian, the Hijri or the Nepali calendar, which is not read"
 _DEFAULT_ORIGIN: Final = "main"
 # Shares of postcodes that must have a country's forms, and such as no other country has.
 _OF_ONE_COUNTRY: Final = 0.98

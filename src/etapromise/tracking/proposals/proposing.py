@@ -28,6 +28,7 @@ from etapromise.tracking.proposals.doubtful_dates import (
     rows_of_other_kinds,
     tell_of_pick_ups,
 )
+from etapromise.tracking.proposals.left_out_parcels import tell_of_parcels_left_out
 from etapromise.tracking.proposals.numbered_columns import rows_of_parcels
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_clocks import (
@@ -117,6 +118,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
     clocks_of_dates(proposal)
     tell_of_lost_halves(proposal)
     tell_of_midnights_elsewhere(proposal)
+    tell_of_parcels_left_out(proposal)
     tell_of_days_since_1904(proposal)
     zones_of_times(proposal)
     if proposal.scans is None:
