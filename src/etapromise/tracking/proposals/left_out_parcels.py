@@ -30,7 +30,7 @@ def tell_of_parcels_left_out(proposal: Proposal) -> None:
     took = (last - first).dropna()
     if not len(took):
         return
-    half, end = took.median(), last.max()
+    half, end = pd.Timedelta(took.median()), last.max()
     # Where all that were ordered are there, the last of them takes as long as any, and ends it.
     newest = took[first[took.index] > end - half]
     if len(newest) < _NEWEST:
