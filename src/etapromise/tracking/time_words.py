@@ -47,8 +47,8 @@ _SHORT_ERA: Final = re.compile(
 _MORNING: Final = ("午前", "上午", "凌晨", "早上", "오전", "πμ", "π.μ.", "ص")
 _EVENING: Final = ("午後", "下午", "晚上", "오후", "μμ", "μ.μ.", "م")
 # Of languages in Latin and Cyrillic letters; those of Vietnam before a clock would be anything.
-_MORNINGS: Final = ("am", "a.m.", "öö", "de.", "ap.", "dop.", "дп", "pg")
-_EVENINGS: Final = ("pm", "p.m.", "ös", "du.", "ip.", "odp.", "пп", "ptg")
+_MORNINGS: Final = ("öö", "de.", "ap.", "dop.", "дп", "pg")
+_EVENINGS: Final = ("ös", "du.", "ip.", "odp.", "пп", "ptg")
 _SANG, _CHIEU = "sa", "ch"
 # Halves of the day that are not read, and so are no words that only stand before a clock.
 _UNREAD: Final = (
@@ -90,7 +90,7 @@ def _half(found: re.Match[str]) -> str:
     word = found["before"] or found["after"]
     # In Japan and China noon is the evening's hour 0.
     clock = f"12{found['clock'][1:]}" if found["clock"].startswith("0:") else found["clock"]
-    morning = word in _MORNING or word.lower() in (*_MORNINGS, _SANG)
+    morning = word in _MORNING or word.lower() in (*_MORNINGS, _SANG) or word[0] in "aA"
     return f"{clock} {'AM' if morning else 'PM'}"
 
 
@@ -201,7 +201,8 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     ),
     (
         re.compile(
-            rf"(?P<before>{_HALVES}|(?<![^\W\d_]){_LATIN_HALVES})\s*(?P<clock>{_CLOCK})(?P<after>)"
+            rf"(?P<before>{_HALVES}|(?<![^\W\d_])(?:{_LATIN_HALVES}|(?i:[ap]\.?m\.?)))"
+            rf"\s*(?P<clock>{_CLOCK})(?P<after>)"
         ),
         _half,
     ),
