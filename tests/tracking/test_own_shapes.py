@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from etapromise.operations.checking.checking import check
 from etapromise.tracking import history
+from etapromise.tracking.contract import STATUSES
 from tests.tracking.own_shapes import HOME, SHAPES, parcels
 
 # What these shapes do not hold.
@@ -206,6 +208,9 @@ def test_a_code_that_no_parcel_ends_with_is_told_with_its_count(code: str, tmp_p
     assert found.proposal.open_codes == {code: 6}
     assert f"code {code!r} (6 scans)" in found.to_text()
     assert not found.proposal.questions
+    # Whoever fills it in finds there what a code may mean.
+    told = " ".join(re.findall(r"^# (.*)", str(found.text), re.MULTILINE))
+    assert all(status in told for status in (*STATUSES, "or nothing"))
 
 
 def test_rows_that_say_whose_codes_they_have_are_read_by_these(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def check_feed(
             f"{carrier} {one.text}, week from {one.row['week_from'][:10]}"
             for carrier, one in worst.items()
         )
-        good, bad = f"of no carrier it is so that {fault}", f"the feed is not as it was: {fault}"
+        good, bad = f"no carrier shows it: {fault}", f"the feed is not as it was: {fault}"
         checks.append(GateCheck(name, not worst, f"{bad}: {told}" if worst else good))
     return checks
 

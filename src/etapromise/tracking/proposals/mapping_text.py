@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
+from etapromise.tracking.contract import STATUSES
+from etapromise.tracking.mapping import SILENT
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 _HEAD: Final = """\
@@ -48,7 +51,15 @@ def proposal_text(proposal: Proposal) -> str:
         if proposal.vocabulary is not None and "vocabulary" not in columns:
             lines.append(f"vocabulary = {{ value = {_toml(proposal.vocabulary)} }}")
         if proposal.statuses or proposal.open_codes:
-            lines += ["", "# What codes mean that no vocabulary has.", "[scans.statuses]"]
+            lines += ["", "# What codes mean that no vocabulary has. A code means one of:"]
+            lines += textwrap.wrap(
+                f"{', '.join(STATUSES)}, or {SILENT}.",
+                width=98,
+                initial_indent="# ",
+                subsequent_indent="# ",
+                break_on_hyphens=False,
+            )
+            lines.append("[scans.statuses]")
             lines += [
                 f"{_toml(code)} = {_toml(status)}  # {n:,} scans; {why}"
                 for code, (status, n, why) in proposal.statuses.items()
