@@ -263,7 +263,7 @@ def dates_in_column(frame: pd.DataFrame, name: str) -> Dates:
     """(n,) the calendar dates of a column, NaT where it says none."""
     try:
         return frame[name].to_numpy().astype("datetime64[D]")
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ContractError(
             f"Found values in column {name} that are no dates ({error}); expected dates, missing "
             "where unknown. Read the table with tracking.read_shipments."
@@ -273,7 +273,7 @@ def dates_in_column(frame: pd.DataFrame, name: str) -> Dates:
 def _as_numbers(frame: pd.DataFrame, name: str) -> Floats:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ContractError(
             f"Found values in column {name} that are not numbers ({error}); expected numbers, "
             "missing where unknown. Name it as categorical, or clean it."
