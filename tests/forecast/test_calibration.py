@@ -7,7 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from etapromise.forecast.calibration import Calibration, CalibrationSettings, calibrate
+from etapromise.forecast.calibration import (
+    Calibration,
+    CalibrationSettings,
+    _sharing_luck,
+    calibrate,
+)
 
 EDGES = [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]
 GROUPS_FROM = 0.7
@@ -271,3 +276,46 @@ def test_when_the_network_turns_the_slow_parcels_follow_the_quick_ones() -> None
     )
     assert shifted > still + 0.01
     assert shifted < 1.0 - 0.2**2
+
+
+def luck_of_days(rate: np.ndarray, seed: int) -> float:
+    """What `_sharing_luck` says of 80 parcels a day, each day at its own hazard."""
+    random = np.random.default_rng(seed)
+    days = np.repeat(np.arange(len(rate)), 80)
+    came = random.random(len(days)) < 1.0 - np.exp(-rate[days])
+    return _sharing_luck(days.astype(float), came.astype(float), np.ones(len(days)))
+
+
+def test_parcels_of_a_day_count_each_where_they_share_no_luck() -> None:
+    plain = [luck_of_days(np.full(100, 1.0), seed) for seed in range(20)]
+    # Of parcels that arrive once at most the variance is below that of a Poisson count.
+    assert max(plain) < 1.3
+    # A network that turns, and stays so, is told by its parcels, not by two days of a hundred.
+    turned = [luck_of_days(np.where(np.arange(100) < 10, 0.5, 1.0), seed) for seed in range(20)]
+    assert max(turned) < 1.5
+    storms = np.where(np.arange(100) % 5 < 1, 0.2, 1.0)
+    assert min(luck_of_days(storms, seed) for seed in range(20)) > 2.0
+
+
+def test_storms_that_are_over_move_the_calibration_less_than_a_turn_that_stays() -> None:
+    random = np.random.default_rng(5)
+    days = np.repeat(np.arange(100), 80)
+    codes = np.zeros((len(days), 1), np.int64)
+
+    def moved(late: np.ndarray) -> float:
+        u = np.where(late[days], random.uniform(0.6, 1.0, len(days)), random.random(len(days)))
+        found = calibrate(
+            u,
+            np.ones(len(days), dtype=bool),
+            days.astype(float),
+            codes,
+            levels=[0],
+            rows=1,
+            settings=CalibrationSettings(),
+        )
+        return float(np.abs(found.kept - found.settled).max())
+
+    # The last three days were late, and no day before; or one day in twelve always was.
+    turn = moved(np.arange(100) < 3)
+    storms = moved((np.arange(100) < 3) | (np.arange(100) % 12 < 1))
+    assert storms < 0.9 * turn

@@ -35,6 +35,10 @@ _TAIL: Final = np.array([0.9925, 0.995, 0.9975, 0.999, 0.9995, 0.9999, 1.0])
 # native/distribution.h): correcting their middle as well follows noise, and the middle is what the
 # forest knows best.
 _GROUPS_FROM: Final = 0.7
+# Parcels due of a day that it is judged by, and pairs of such days; the most that is believed.
+_LEAST_DUE: Final = 5.0
+_FEWEST_DAYS: Final = 14
+_MOST_ALIKE: Final = 30.0
 # Groups with a hazard ratio of their own, each relative to the ones before it.
 CALIBRATED_LEVELS: Final = (
     "carrier",
@@ -207,20 +211,22 @@ def calibrate(
     )
     # When a network turns, the quick parcels show it weeks before the slow ones: so the upper
     # stretches, of which the last days say nothing yet, go along with the hazard of all.
+    due = _cumulative(exposure, slow)
+    alike = _sharing_luck(age_days, counts * arrived, counts * due)
     weight = counts * 0.5 ** (age_days / settings.shift_half_life)
-    came = float(weight[arrived].sum()) + settings.shift_evidence
-    awaited = float(weight @ _cumulative(exposure, slow)) + settings.shift_evidence
+    came = float(weight[arrived].sum()) + settings.shift_evidence * alike
+    awaited = float(weight @ due) + settings.shift_evidence * alike
     quick = _hazards(
         exposure,
         arrived,
         counts * 0.5 ** (age_days / settings.quick_half_life),
         slow * (came / awaited) ** settings.shift_power,
-        settings.quick_evidence,
+        settings.quick_evidence * alike,
     )
     log_hazard = np.zeros(rows, np.float32)
     weight = counts * 0.5 ** (age_days / settings.group_half_life)
     # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
-    beyond = _cumulative(exposure, slow) + np.log1p(-_GROUPS_FROM)
+    beyond = due + np.log1p(-_GROUPS_FROM)
     observed = weight * (arrived & (beyond > 0.0))
     expected = weight * np.maximum(beyond, 0.0)
     # What all have in common is no trait of a group, and corrected already.
@@ -229,8 +235,8 @@ def calibrate(
     for level in levels:
         group = codes[:, level]
         seen = np.bincount(group, weights=observed, minlength=rows)
-        due = np.bincount(group, weights=expected, minlength=rows)
-        ratio = (seen + settings.group_evidence) / (due + settings.group_evidence)
+        foreseen = np.bincount(group, weights=expected, minlength=rows)
+        ratio = (seen + settings.group_evidence) / (foreseen + settings.group_evidence)
         log_hazard += np.log(ratio).astype(np.float32)
         expected = expected * ratio[group]
     knot = _knots()
@@ -241,6 +247,28 @@ def calibrate(
         log_hazard=log_hazard,
         evidence=float((weight * arrived).sum()),
     )
+
+
+def _sharing_luck(age_days: Floats, came: Floats, due: Floats) -> float:
+    """How many parcels of one day are worth no more than one that shares its luck with none.
+
+    The variance of arrivals over those due, by the day of the order, as multiples of what it is of
+    parcels on their own (the design effect, Kish 1965); from day to day, so that a network that has
+    turned, and stays so, counts in full, and storms that are over the day after do not (the mean
+    square successive difference, von Neumann 1941).
+
+    Args:
+        age_days: (n,) days since the order.
+        came: (n,) parcels that arrived.
+        due: (n,) parcels that were to be expected.
+    """
+    day = age_days.astype(np.int64)
+    arrivals, expected = np.bincount(day, came), np.bincount(day, due)
+    beside = (expected[1:] >= _LEAST_DUE) & (expected[:-1] >= _LEAST_DUE)
+    if beside.sum() < _FEWEST_DAYS:
+        return 1.0
+    off = (arrivals - expected) / np.sqrt(np.maximum(expected, _LEAST_DUE))
+    return float(np.clip((np.diff(off)[beside] ** 2).mean() / 2.0, 1.0, _MOST_ALIKE))
 
 
 def still_arriving(u: Floats, arrived: Mask, lost: Floats) -> Floats:
