@@ -105,6 +105,8 @@ def network_of(world: World, *, quick: bool, calendars: bool) -> Network:
     end = last + pd.DateOffset(days=1)
     if quick:
         start = max(start, end - pd.DateOffset(days=QUICK_DAYS))
+    named = "destination_region" in world.shipments.columns
+    place = "destination_region" if named else "destination_country"
     made: dict[tuple[int, int], Floats] = {}
 
     def truth(shipments: pd.DataFrame, day_0: Dates, horizon: int) -> Floats:
@@ -122,8 +124,8 @@ def network_of(world: World, *, quick: bool, calendars: bool) -> Network:
         start=start,
         end=end,
         lanes=(
-            ("origin", "destination_region", "carrier", "service"),
-            ("destination_region", "carrier", "service"),
+            ("origin", place, "carrier", "service"),
+            (place, "carrier", "service"),
             ("carrier", "service"),
         ),
         group="carrier_service",

@@ -104,7 +104,23 @@ def marketplace(truth: pd.DataFrame) -> dict[str, pd.DataFrame]:
     }
 
 
-@pytest.mark.parametrize("of", [counted, marketplace], ids=lambda one: one.__name__)
+def keys_called_id(truth: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The same as `counted`, each table's own key called id; no parcel has its order's number."""
+    tables = counted(truth)
+    last = len(truth) + 1
+    for name in ("shipments", "deliveries"):
+        tables[name]["shipment_id"] = last - tables[name]["shipment_id"]
+    own = {"customers": "customer", "deliveries": "delivery"}
+    own |= {"orders": "order", "shipments": "shipment"}
+    return {
+        name: table.rename(columns={f"{own[name]}_id": "id"}).sample(frac=1, random_state=7)
+        for name, table in tables.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "of", [counted, keys_called_id, marketplace], ids=lambda one: str(one.__name__)
+)
 def test_tables_of_a_database_are_joined(of: object, tmp_path: Path) -> None:
     truth = parcels(5, 150)
     tables = of(truth)  # type: ignore[operator]
@@ -112,7 +128,8 @@ def test_tables_of_a_database_are_joined(of: object, tmp_path: Path) -> None:
     assert found.proposal is not None
     joins = found.proposal.shipments.joins
     assert len(joins) == 3
-    assert all(join["on"] == join["to"] for join in joins)
+    if of is not keys_called_id:
+        assert all(join["on"] == join["to"] for join in joins)
     assert found.proposal.scans is None
     shipments, milestones = tracked.shipments, tracked.milestones
     assert len(shipments) == len(truth)
@@ -138,6 +155,46 @@ def test_counted_keys_of_other_names_join_nothing(tmp_path: Path) -> None:
     assert found.proposal is not None
     assert not found.proposal.shipments.joins
     assert not found.ready
+
+
+def test_small_numbers_of_events_are_taken_for_parcels_only_where_nothing_else_is(
+    tmp_path: Path,
+) -> None:
+    truth = parcels(5, 150)
+    orders = pd.DataFrame(
+        {
+            "id": range(1, 151),
+            "ordered_at": written(truth["ordered"], CLOCK),
+            "zip": truth["postcode"],
+            "country": truth["country"],
+        }
+    )
+    events = pd.DataFrame(
+        {
+            "customer_id": range(1, 151),
+            "knr": range(1, 151),
+            "event_time": written(truth["picked"], CLOCK),
+            "event": ["picked up", "delivered"] * 75,
+        }
+    )
+    found = check(tables_in(tmp_path, orders=orders, events=events), quality=False).proposal
+    assert found is not None
+    one = found.scan_columns["shipment_id"]
+    assert (one.column, one.degree) == ("knr", "possible")
+    assert "by chance" in found.columns["shipment_id"].why
+    events = events.rename(columns={"knr": "order_id"})
+    found = check(tables_in(tmp_path, orders=orders, events=events), quality=False).proposal
+    assert found is not None
+    assert found.scan_columns["shipment_id"].column == "order_id"
+    assert found.scan_columns["shipment_id"].degree == "certain"
+
+
+def test_rows_of_another_table_without_a_key_are_told(tmp_path: Path) -> None:
+    tables = marketplace(parcels(5, 60))
+    nobody = tables["customers"].iloc[:2].assign(customer_id=None)
+    tables["customers"] = pd.concat([tables["customers"], nobody])
+    _, tracked = read(tables_in(tmp_path, **tables), tmp_path)
+    assert any("2 of the other table have no name" in str(one) for one in tracked.shipment_notes)
 
 
 def test_orders_that_were_not_sent_yet_stay(tmp_path: Path) -> None:

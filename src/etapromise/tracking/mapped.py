@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -184,6 +185,10 @@ def _joined(
     return replace(opened, table=both, notes=notes)
 
 
+JOINED: Final = " (joined"
+"""With what a name goes on of a column that another table brought, and that was there already."""
+
+
 def joined_tables(
     table: pa.Table, other: pa.Table, on: str, to: str
 ) -> tuple[pa.Table, tuple[Note, ...]]:
@@ -196,7 +201,8 @@ def joined_tables(
         to: A column of `other`.
 
     Returns:
-        The (n, …) rows, a column that both have called ``… (joined)``; and what has no partner.
+        The (n, …) rows, a column that both have called ``… (joined)``, then ``… (joined 2)``; and
+        what has no partner.
     """
     rows = np.arange(len(other), dtype=np.int64)
     whole = folded_rows(
@@ -204,6 +210,7 @@ def joined_tables(
     ).table
     names = text_of(whole.column(to)).to_pandas()
     # Names that differ as they are written, by a blank or as placeholders do, are one.
+    nameless = int(names.isna().sum())
     first = ~(names.duplicated() | names.isna()).to_numpy()
     whole, names = whole.filter(pa.array(first)), names[first]
     place = pd.Index(names).get_indexer(text_of(table.column(on)).to_pandas())
@@ -211,14 +218,22 @@ def joined_tables(
     take = pa.array(np.where(missing, 0, place), mask=missing)
     for name in whole.column_names:
         column = whole.column(name).take(take)
-        table = table.append_column(
-            f"{name} (joined)" if name in table.column_names else name, column
-        )
+        table = table.append_column(_free_name(name, table.column_names), column)
     told = Faults(0)
+    told.note(nameless, "nameless", to, "of the other table have no name there, and were left out")
     told.note(int(missing.sum()), "not_joined", on, f"have no row in the other table's {to!r}")
     unused = len(whole) - len(np.unique(place[~missing]))
     told.note(unused, "without_parcel", to, "of the other table are of no row, and were left out")
     return table, told.notes
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """A column's name, or where another has it one that says that it was joined."""
+    found, number = name, 1
+    while found in taken:
+        found = f"{name}{JOINED})" if number == 1 else f"{name}{JOINED} {number})"
+        number += 1
+    return found
 
 
 def _require_columns(

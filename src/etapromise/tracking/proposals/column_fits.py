@@ -38,7 +38,7 @@ _PARTIES: Final = {"destination": "recipient", "origin": "sender"}
 _ADDRESSED: Final = 0.93
 # What is called by a name, which a state is not.
 _SAID_OF: Final = frozenset({"carrier", "service", "origin_region", "destination_region"})
-_NUMBERED_ROLES: Final = frozenset({"shipment_id", "order_id", "origin", "destination"})
+_NUMBERED_ROLES: Final = frozenset({"shipment_id", "order_id", "destination"})
 _ENDS: Final = frozenset({"delivered", "attempted", "returned", "cancelled", "lost"})
 # Columns whose names fit alike.
 _EVEN: Final = 0.04

@@ -34,6 +34,7 @@ class OwnTable:
         doubts: What had to be guessed in reading it.
         joins: Of `MappedJoin`, where it is several tables: the others' files and on what.
         of_orders: The columns that those of them have that are of orders.
+        brought: The files of the columns that were joined, by column.
         fits: How well its columns fit those of the contract, as far as that was asked.
     """
 
@@ -44,6 +45,7 @@ class OwnTable:
     doubts: tuple[str, ...] = ()
     joins: tuple[Mapping[str, Any], ...] = ()
     of_orders: frozenset[str] = frozenset()
+    brought: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fits: dict[tuple[str, str, str], float] = field(default_factory=dict, init=False, compare=False)
 
     @property

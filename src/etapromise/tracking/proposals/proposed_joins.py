@@ -10,9 +10,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import names_of, plain_name, score_name
+from etapromise.tracking.column_names import names_of, names_thing, plain_name, score_name
 from etapromise.tracking.id_matches import near_match
-from etapromise.tracking.mapped import joined_tables
+from etapromise.tracking.mapped import JOINED, joined_tables
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposals.column_fits import as_scans, best_fit
 from etapromise.tracking.proposals.column_profiles import Profile, sample_rows
@@ -27,8 +27,11 @@ _OTHERS: Final = (
     *("destination_country", "destination_region"),
 )
 _USEFUL: Final = frozenset({"picked_up", *_OTHERS})
-# What it counts that two columns have one name.
+# What it counts that two columns name one thing, and that they match as any small numbers do.
 _SAME_NAME: Final = 0.05
+_BY_CHANCE: Final = 0.5
+# What it counts, against that, that the one is called as an order's number is.
+_LIKE_IT: Final = 0.9
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
 # A name that may be one of a number of parcels or orders.
@@ -147,6 +150,7 @@ def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:
         doubts=(*table.doubts, *other.doubts, *map(str, notes)),
         joins=(*table.joins, {"files": list(other.files), "on": on, "to": to, **other.settings}),
         of_orders=frozenset(orders),
+        brought={**table.brought, **dict.fromkeys(added, other.files)},
     )
 
 
@@ -158,35 +162,52 @@ def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | Non
             continue
         known = pc.unique(text_of(orders.table.column(to)))
         for on, ours in parcels.profiles.items():
-            same = plain_name(on) == plain_name(to)
+            same = _same_thing(ours, parcels, theirs, orders)
             # A few sellers may have all the items.
             fits = _may_join(ours, {}, on) or (same and not (ours.dated or ours.json))
-            if not fits or _by_chance(ours, theirs, orders):
+            if not fits or (_counted(ours, theirs) and not same):
                 continue
             sample = text_of(sample_rows(parcels.table).column(on)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
-            name = max(score_name(on, "shipments", "order_id"), float(same))
+            name = 1.0 if same else _LIKE_IT * score_name(on, "shipments", "order_id")
             if share >= _JOINED and (best is None or share + name > best[0]):
                 best = share + name, on, to
     return None if best is None else best[1:]
 
 
-def _by_chance(ours: Profile, theirs: Profile, other: OwnTable) -> bool:
-    """Whether values of two columns may be the same by chance: counted, and of other names."""
-    if not (ours.counted or theirs.counted):
-        return False
-    names = [plain_name(one.name.removesuffix(" (joined)")).split() for one in (ours, theirs)]
-    if names[0] == names[1]:
-        return False
-    labels = names_of()["other"]["labels"]
-    mine, yours = ([word for word in words if word not in labels] for words in names)
-    # order_id names the id of orders.csv.
-    files = {word for file in other.files for word in plain_name(PurePath(file).stem).split()}
-    if not yours and mine and all({word, f"{word}s", f"{word}es"} & files for word in mine):
-        return False
-    return not all(
-        score_name(one.name, "shipments", "order_id") >= _PARCELS for one in (ours, theirs)
-    )
+def _counted(ours: Profile, theirs: Profile) -> bool:
+    """Whether two columns may hold the same values by chance, as keys that count from one do."""
+    return ours.counted or theirs.counted
+
+
+def _same_thing(ours: Profile, table: OwnTable, theirs: Profile, other: OwnTable) -> bool:
+    """Whether two columns name the same thing: order_id and Order No, or the id of orders.csv."""
+    mine, yours = _named_thing(ours.name), _named_thing(theirs.name)
+    if mine and yours:
+        return mine == yours or any(
+            all(score_name(one.name, "shipments", role) >= _PARCELS for one in (ours, theirs))
+            for role in ("shipment_id", "order_id")
+        )
+    if mine:
+        return mine <= _thing_of_file(theirs.name, other)
+    return bool(yours) and yours <= _thing_of_file(ours.name, table)
+
+
+def _named_thing(name: str) -> frozenset[str]:
+    """The words of a key's name but those that only say that it is one; none of a bare ``id``."""
+    words = [_singular(word) for word in plain_name(name.partition(JOINED)[0]).split()]
+    return frozenset(words) - frozenset(names_of()["other"]["labels"])
+
+
+def _thing_of_file(name: str, table: OwnTable) -> frozenset[str]:
+    """The words of the file that a column is from."""
+    files = table.brought.get(name, table.files)
+    stems = (plain_name(PurePath(file).stem) for file in files)
+    return frozenset(_singular(word) for stem in stems for word in stem.split())
+
+
+def _singular(word: str) -> str:
+    return f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def join_ids(proposal: Proposal) -> None:
@@ -203,15 +224,21 @@ def join_ids(proposal: Proposal) -> None:
             sample = text_of(sample_rows(theirs.table).column(right.name)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
             share += 0.01 * score_name(left.name, "shipments", "shipment_id")
-            share += _SAME_NAME * (plain_name(left.name) == plain_name(right.name))
-            if _by_chance(left, right, ours):
-                continue
+            same = _same_thing(left, ours, right, theirs)
+            share += _SAME_NAME * same
+            if _counted(left, right) and not same:
+                # Any table may count so: taken where there is nothing else, and to be looked at.
+                share *= _BY_CHANCE * (not names_thing(right.name))
             if left.distinct > 1 and (best is None or share > best[0]):
                 best = share, left, right
     if best is not None and best[0] > 0.3:
         share, left, right = best
-        why = f"{100 * min(share, 1):.0f} % of {right.name!r} in the scans are in it"
-        _set_id(proposal, left, right, why, 1.0)
+        chance = _counted(left, right) and not _same_thing(left, ours, right, theirs)
+        share = min(share / _BY_CHANCE if chance else share, 1.0)
+        why = f"{100 * share:.0f} % of {right.name!r} in the scans are in it"
+        if chance:
+            why += ", as they may be by chance: small numbers are in any table; please check"
+        _set_id(proposal, left, right, why, 0.5 if chance else 1.0)
         return
     named = proposal.columns.get("shipment_id"), proposal.scan_columns.get("shipment_id")
     candidates = [
