@@ -19,6 +19,15 @@ import pyarrow.types as pt
 
 from etapromise.array_types import MISSING, Ints, Mask
 from etapromise.errors import ContractError
+from etapromise.tracking.date_parts import (
+    day_and_month,
+    microseconds_of_clocks,
+    microseconds_of_dates,
+    months_of,
+    named_parts,
+    whole_numbers,
+    years_of,
+)
 from etapromise.tracking.texts import in_one_piece
 from etapromise.tracking.time_words import plain_time
 
@@ -51,8 +60,6 @@ _FORMS: Final = tuple(
         _WEEKDAY + r"(?P<word>\p{L}+)\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})",
     )
 )
-_NAMES: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTHS: Final = {name: number for number, name in enumerate(_NAMES, 1)}
 
 # Numbers that stand for times, and the first and last of them: from 1990 to 2100.
 _EPOCHS: Final = (("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6))
@@ -65,11 +72,8 @@ _FIRST_NANOSECOND: Final = 662_688_000
 _SERIAL_ZERO: Final = 25_569
 _FIRST_SERIAL: Final = 32_874
 _LAST_SERIAL: Final = 73_051
-# So much of a column may be written otherwise than the rest, and so much of it, or one in so many
-# values, with day and month in another order.
+# So much of a column may be written otherwise than the rest.
 _STRAYS: Final = 0.2
-_SLIPS: Final = 0.02
-_ONE_SLIP: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +123,6 @@ def at_midnight(moments: Ints) -> Mask:
 def few_of(strays: int, values: int) -> bool:
     """Whether so many of a column's values are strays, which cost their rows and no more."""
     return strays <= _STRAYS * values
-
-
-def slips_of(strays: int, others: int) -> bool:
-    """Whether so few values have their day and month in another order than the others show.
-
-    Of those that may be read either way as many are wrong as of these, so these must be rare.
-    """
-    return strays <= max(_SLIPS * others, min(1, others // _ONE_SLIP))
 
 
 def read_wall_times(array: pa.ChunkedArray, name: str, *, written: Mask | None = None) -> WallTimes:
@@ -398,14 +394,14 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, few: bool) -> WallTimes
         rows = rows[found.is_valid().to_numpy()]
         if not len(rows):
             continue
-        parts = _parts(found.drop_null())
+        parts = named_parts(found.drop_null())
         if place == 0:
-            day, month, said = _day_and_month(parts, name, few=few)
+            day, month, said = day_and_month(parts, name, few=few)
         else:
-            day, said = _whole(parts["day"]), "dates in other words"
-            month = _whole(parts["month"]) if place == 1 else _months(parts["word"])
-        days, valid = _date_of(_years(parts["year"]), month, day)
-        clock, has_clock = _clock_of(parts)
+            day, said = whole_numbers(parts["day"]), "dates in other words"
+            month = whole_numbers(parts["month"]) if place == 1 else months_of(parts["word"])
+        days, valid = microseconds_of_dates(years_of(parts["year"]), month, day)
+        clock, has_clock = microseconds_of_clocks(parts)
         away = np.where(has_clock, _offsets_of(_arrow(parts["offset"])), MISSING)
         valid &= (clock != MISSING) & ((away == MISSING) | (np.abs(away) <= _FURTHEST))
         rows = rows[valid]
@@ -425,87 +421,3 @@ def _dialect_clocks(text: pa.ChunkedArray, name: str, *, few: bool) -> WallTimes
 
 def _arrow(words: pd.Series[Any]) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(words, pa.large_string(), from_pandas=True)])
-
-
-def _parts(found: pa.ChunkedArray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            field.name: pc.struct_field(found, field.name).to_pandas().replace("", None)
-            for field in found.type
-        }
-    )
-
-
-def _whole(words: pd.Series[Any]) -> Ints:
-    return np.asarray(pd.to_numeric(words).fillna(-1).to_numpy(), dtype=np.int64)
-
-
-def _years(words: pd.Series[Any]) -> Ints:
-    years = _whole(words)
-    return np.where((years >= 0) & (years < 100), 2000 + years, years)
-
-
-def _day_and_month(parts: pd.DataFrame, name: str, *, few: bool) -> tuple[Ints, Ints, str]:
-    """Which of two numbers is the day: dots mean day first; else the column's values say it."""
-    first, second = _whole(parts["first"]), _whole(parts["second_of"])
-    dotted = (parts["mark"] == ".").to_numpy()
-    open_ = ~dotted
-    other, day_first = "", False
-    if open_.any():
-        by_day, by_month = int((first[open_] > 12).sum()), int((second[open_] > 12).sum())
-        example = f"{parts['first'].iloc[int(np.argmax(open_))]}/" + str(
-            parts["second_of"].iloc[int(np.argmax(open_))]
-        )
-        slips = slips_of(min(by_day, by_month), max(by_day, by_month))
-        if not by_day and not by_month and few:
-            first, second = (
-                np.where(open_ & (first != second), -1, one) for one in (first, second)
-            )
-        elif not (slips and by_day != by_month) and not (first == second)[open_].all():
-            why = "some only day first, others only month first" if by_day else "either way"
-            raise ContractError(
-                f"column {name} holds dates such as {example}, which can be read {why}; "
-                "expected one order of day and month. Say which comes first in a mapping, or write "
-                "YYYY-MM-DD"
-            )
-        if by_day and by_month:
-            either = int(((first <= 12) & (second <= 12) & (first != second) & open_).sum())
-            other = f", but for {min(by_day, by_month):,}; {either:,} show neither"
-        day_first = by_day > by_month
-    decided = dotted | day_first
-    day, month = np.where(decided, first, second), np.where(decided, second, first)
-    if dotted.all():
-        return day, month, "dates as DD.MM.YYYY"
-    return day, month, f"dates with the {'day' if day_first else 'month'} first{other}"
-
-
-def _months(words: pd.Series[Any]) -> Ints:
-    distinct = {word: _MONTHS.get(str(word).lower(), -1) for word in words.unique()}
-    return np.asarray(words.map(distinct).to_numpy(), dtype=np.int64)
-
-
-def _date_of(year: Ints, month: Ints, day: Ints) -> tuple[Ints, Mask]:
-    """Microseconds of dates, and which of them the calendar has."""
-    fine = (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (year >= 1) & (year <= 9999)
-    start = ((np.where(fine, year, 1970) - 1970) * 12 + np.where(fine, month, 1) - 1).astype(
-        "datetime64[M]"
-    )
-    found = start.astype("datetime64[D]") + (np.where(fine, day, 1) - 1)
-    fine &= found.astype("datetime64[M]") == start
-    return found.astype("datetime64[us]").view(np.int64), fine
-
-
-def _clock_of(parts: pd.DataFrame) -> tuple[Ints, Mask]:
-    """Microseconds after midnight, `MISSING` where no clock shows that; and where one is said."""
-    said = parts["hour"].notna().to_numpy()
-    hour, minute = _whole(parts["hour"]), _whole(parts["minute"])
-    second = np.maximum(_whole(parts["second"]), 0)
-    part = parts["part"].fillna("").str.ljust(6, "0").str.slice(0, 6)
-    fraction = np.asarray(pd.to_numeric(part).to_numpy(), dtype=np.int64)
-    half = parts["half"].fillna("").str.slice(0, 1).str.lower().to_numpy()
-    twelve = half != ""
-    fine = (hour <= 23) & (minute <= 59) & (second <= 59)
-    fine &= ~twelve | ((hour >= 1) & (hour <= 12))
-    hour = np.where(twelve, hour % 12 + 12 * (half == "p"), hour)
-    clock = ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
-    return np.where(said, np.where(fine, clock, MISSING), 0), said

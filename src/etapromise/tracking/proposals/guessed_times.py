@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from etapromise.text_type import beginning_with, replaced
+from etapromise.tracking.date_parts import slips_of
 from etapromise.tracking.time_words import plain_times
-from etapromise.tracking.times import few_of, slips_of
+from etapromise.tracking.times import few_of
 from etapromise.tracking.written_times import ISO, WRAPPED, has_clock, parsed
 
 TRIED: Final = 400
