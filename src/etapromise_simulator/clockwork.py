@@ -12,8 +12,6 @@ from etapromise_simulator.orders import Parcels
 from etapromise_simulator.stages import DIRECT
 from etapromise_simulator.workdays import Floats, Integers
 
-__all__ = ["NOT", "Moments", "draw_moments"]
-
 NOT = np.iinfo(np.int64).min
 """A moment that does not come."""
 

@@ -9,17 +9,6 @@ from typing import TypeAlias
 from etapromise.errors import ContractError
 from etapromise_simulator.geography import REGIONS
 
-__all__ = [
-    "SERVICES",
-    "CarrierCollapse",
-    "CarrierStart",
-    "NetworkConfig",
-    "Planted",
-    "RegionalDisruption",
-    "VendorCodeChange",
-    "WrongZone",
-]
-
 SERVICES = ("economy", "ground", "express")
 """The services that a simulated carrier can offer, slowest first."""
 

@@ -16,8 +16,6 @@ from etapromise_simulator.places import Places
 from etapromise_simulator.vendors import CARRIER_VENDORS, PARTNER_VENDORS
 from etapromise_simulator.workdays import Booleans, Floats, Integers
 
-__all__ = ["Couriers", "draw_couriers"]
-
 PARTNERS_PER_COUNTRY = 2
 
 MONDAY_TO_FRIDAY = (True,) * 5 + (False, False)

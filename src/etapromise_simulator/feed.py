@@ -14,8 +14,6 @@ from etapromise_simulator.scans import Facilities, Recorded
 from etapromise_simulator.vendors import CODES, VENDORS
 from etapromise_simulator.workdays import DAY, Booleans, Floats, Integers
 
-__all__ = ["Feed", "microseconds", "texts"]
-
 # P(a scan is not made or does not come through) at noise 1. What closes a parcel always comes.
 MISSING = {
     "label_created": 0.03,

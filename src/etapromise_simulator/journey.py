@@ -25,8 +25,6 @@ from etapromise_simulator.stages import (
 )
 from etapromise_simulator.workdays import DAY, Booleans, Integers
 
-__all__ = ["NEVER", "Journeys", "Route", "draw_journeys", "route_of"]
-
 NEVER = -1
 ATTEMPTS = 3
 UNIFORMS = 16

@@ -26,8 +26,6 @@ from etapromise_simulator.workdays import (
     Numbers,
 )
 
-__all__ = ["Network"]
-
 DAYS_BEFORE = 7
 DAYS_AFTER = 200  # longer than any journey with its return, and a few weeks of orders after the end
 QUARTER_HOUR = 900

@@ -17,8 +17,6 @@ from etapromise_simulator.stages import Stages
 from etapromise_simulator.truth import EVENTS, Event, Truth
 from etapromise_simulator.workdays import DAY, Floats, Integers
 
-__all__ = ["Oracle"]
-
 ZONE_SHIFT = 1  # days by which the order's date in the warehouse and at the customer can differ
 COLUMNS = ("ordered_at", "origin", "destination", "carrier", "service", "weight_kg")
 

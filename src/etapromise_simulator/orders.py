@@ -9,8 +9,6 @@ import numpy as np
 from etapromise_simulator.network import Network
 from etapromise_simulator.workdays import Booleans, Floats, Integers
 
-__all__ = ["BULKY_KG", "TRAVEL_TOGETHER", "Parcels", "draw_parcels"]
-
 BULKY_KG = 15.0
 """Parcels heavier than this are handled more slowly."""
 

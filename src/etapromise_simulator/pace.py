@@ -20,8 +20,6 @@ from etapromise_simulator.config import (
 from etapromise_simulator.places import Places
 from etapromise_simulator.workdays import Days, Floats
 
-__all__ = ["Pace", "draw_pace"]
-
 PEAK_ANCHORS = ((11, 8, 0.0), (11, 28, 0.9), (12, 15, 1.0), (12, 22, 0.8), (12, 31, 0.0))
 
 

@@ -10,8 +10,6 @@ from etapromise_simulator.config import NetworkConfig
 from etapromise_simulator.geography import REGIONS, Region
 from etapromise_simulator.workdays import Floats, Integers
 
-__all__ = ["METRO", "OUTLYING", "RURAL", "Places", "draw_places"]
-
 METRO, OUTLYING, RURAL = 0, 1, 2
 
 HUBS_PER_REGION = 2

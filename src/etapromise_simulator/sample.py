@@ -19,8 +19,6 @@ from etapromise_simulator.config import NetworkConfig
 from etapromise_simulator.network import Network
 from etapromise_simulator.simulation import simulate_in_blocks
 
-__all__ = ["SAMPLE", "write_sample"]
-
 SAMPLE: Final = NetworkConfig(seed=11, start=date(2025, 3, 3), days=335, shipments_per_day=55.0)
 """The network of `data/sample`: eleven months with a peak season before the last one."""
 

@@ -13,8 +13,6 @@ from etapromise_simulator.network import Network
 from etapromise_simulator.stages import BY_PARTNER
 from etapromise_simulator.workdays import Booleans, Integers
 
-__all__ = ["Facilities", "Recorded", "record"]
-
 HOUR = 3_600
 DAY = 24 * HOUR
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -24,8 +23,6 @@ from etapromise_simulator.stages import Stages
 from etapromise_simulator.tables import shipments_table
 from etapromise_simulator.truth import Event
 from etapromise_simulator.workdays import DAY, Booleans, Floats, Integers
-
-__all__ = ["Block", "Simulation", "simulate", "simulate_in_blocks"]
 
 BLOCK_DAYS = 7
 FATES = ("delivered", "returned", "lost")
@@ -102,28 +99,6 @@ class Simulation:
                 )
             frame = self.shipments.iloc[place]
         return self.oracle.distribution(frame, event, horizon)
-
-    def true_order_distribution(
-        self, shipments: pd.DataFrame, event: Event = "delivered", horizon: int = 60
-    ) -> tuple[pd.Index[str], Floats]:
-        """`P(every parcel of an order is there by day k)`, by order; see `Oracle`."""
-        return self.oracle.order_distribution(shipments, event, horizon)
-
-    def true_working_week(self, carrier: str, service: str | None = None) -> tuple[bool, ...]:
-        """Working days of a carrier's service (or a partner), Monday first; see `Oracle`."""
-        return self.oracle.working_week(carrier, service)
-
-    def true_cut_off(self, origin: str, service: str) -> int:
-        """Second of the local day from which an order waits for the next day; see `Oracle`."""
-        return self.oracle.cut_off(origin, service)
-
-    def true_hours(self, carrier: str, service: str | None, region: str) -> Floats:
-        """`P(clock hour of an attempt)`, shape `(24,)`; see `Oracle`."""
-        return self.oracle.hours(carrier, service, region)
-
-    def true_closed_days(self, carrier: str, service: str | None, country: str) -> tuple[date, ...]:
-        """Dates in the working week on which a carrier rests; see `Oracle`."""
-        return self.oracle.closed_days(carrier, service, country)
 
 
 def simulate(config: NetworkConfig) -> Simulation:

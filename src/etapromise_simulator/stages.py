@@ -15,22 +15,6 @@ from etapromise_simulator.network import Network
 from etapromise_simulator.places import METRO, OUTLYING
 from etapromise_simulator.workdays import Booleans, Floats, Integers, Numbers
 
-__all__ = [
-    "BY_CARRIER",
-    "BY_PARTNER",
-    "COLLECTION",
-    "CUSTOMS",
-    "DIRECT",
-    "HANDLING",
-    "LAST_MILE",
-    "LINEHAUL",
-    "LOCAL",
-    "PARTNER",
-    "RETRY",
-    "RURAL_BY_CARRIER",
-    "Stages",
-]
-
 HANDLING = Duration(size=6, first=0, edge=1.0, sharpness=3.2)
 LINEHAUL = Duration(size=18, first=1, edge=1.5, sharpness=6.0)
 CUSTOMS = Duration(size=8, first=0, edge=1.0, sharpness=2.4)

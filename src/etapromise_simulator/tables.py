@@ -13,8 +13,6 @@ from etapromise_simulator.orders import Parcels
 from etapromise_simulator.places import METRO
 from etapromise_simulator.workdays import DAY, Floats, Integers
 
-__all__ = ["shipments_table"]
-
 # What the shop promises: business days by service, to the same region, country, and abroad.
 SHOP_RULE = {"economy": (5, 9, 12), "ground": (4, 7, 9), "express": (3, 4, 6)}
 SHOP_CLOSES = 14 * 3600  # the shop's rule knows one cut-off, not the warehouses'

@@ -35,8 +35,6 @@ from etapromise_simulator.stages import (
 )
 from etapromise_simulator.workdays import Floats, Integers
 
-__all__ = ["Event", "Truth"]
-
 Event = Literal["delivered", "first_attempt"]
 
 EVENTS: Final = ("delivered", "first_attempt")

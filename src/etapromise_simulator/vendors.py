@@ -12,8 +12,6 @@ from typing import Final
 
 from etapromise.tracking.contract import STATUSES
 
-__all__ = ["CARRIER_VENDORS", "CODES", "PARTNER_VENDORS", "VENDORS"]
-
 CODES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "aftership": {
         "label_created": ("InfoReceived_001", "InfoReceived"),

@@ -17,8 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["DAY", "Booleans", "CalendarBank", "Clocks", "Days", "Floats", "Integers", "Numbers"]
-
 Integers: TypeAlias = NDArray[np.int64]
 Numbers: TypeAlias = NDArray[np.integer[Any]] | int
 Floats: TypeAlias = NDArray[np.float64]

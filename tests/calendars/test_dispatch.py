@@ -251,7 +251,7 @@ def test_weeks_cut_offs_and_holidays_of_warehouses_are_the_true_ones() -> None:
         assert row > 0
         if count > 500:
             found = int(dispatch.calendars.cut_off[row, 0])
-            near.append(abs(found - network.true_cut_off(origin, service)) <= 1800)
+            near.append(abs(found - network.oracle.cut_off(origin, service)) <= 1800)
     assert len(near) >= 5
     assert np.mean(near) >= 0.8
 

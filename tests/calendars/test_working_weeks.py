@@ -47,7 +47,7 @@ def test_learned_weeks_are_the_true_ones_where_evidence_is_enough() -> None:
         mine = (tracked.shipments["carrier"] == carrier) & (tracked.shipments["service"] == service)
         if tracked.milestones.loc[mine.to_numpy(), "event_at"].notna().sum() < 400:
             continue
-        truth = network.true_working_week(carrier, service)
+        truth = network.oracle.working_week(carrier, service)
         judged += 1
         weeks.add(truth)
         # Some are fetched from a pick-up point on a day without deliveries.

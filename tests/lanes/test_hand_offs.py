@@ -373,7 +373,7 @@ def test_who_takes_over_has_a_true_week(simulation: Simulation, gathered: Histor
     clocks = gathered.encoder.clocks
     for name in gathered.encoder.hand_offs.carriers:
         week = clocks.weeks[clocks.services.index(f"{name}\x1f") + 1]
-        assert tuple(week > 0.3) == simulation.true_working_week(name)
+        assert tuple(week > 0.3) == simulation.oracle.working_week(name)
 
 
 def test_promises_are_on_the_days_of_both_where_a_file_tells(

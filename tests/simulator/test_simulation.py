@@ -33,7 +33,7 @@ def test_the_network_is_as_rich_as_it_is_meant_to_be(year: Simulation) -> None:
     zones = frame["destination_time_zone"].unique()
     assert {"America/New_York", "America/Phoenix"} <= set(zones)
     assert len(zones) >= 6
-    weeks = {year.true_working_week(c, s) for c in year.config.carriers for s in ("ground",)}
+    weeks = {year.oracle.working_week(c, s) for c in year.config.carriers for s in ("ground",)}
     assert len(weeks) == 3
     parcels = frame["order_id"].value_counts()
     assert (parcels > 1).mean() == pytest.approx(0.10, abs=0.02)
@@ -137,7 +137,7 @@ def test_the_clock_hour_of_an_attempt_is_the_couriers_and_the_regions(year: Simu
             part = rows[rows["service"] == service]
             zone = part["destination_time_zone"].iloc[0] if len(part) else "UTC"
             times = year.outcomes["first_attempt_at"].loc[part.index].dropna()
-            truth = year.true_hours(carrier, service, region)
+            truth = year.oracle.hours(carrier, service, region)
             assert truth.sum() == pytest.approx(1.0)
             assert truth[:8].sum() == truth[21:].sum() == 0
             if len(times) < 150:
@@ -163,7 +163,7 @@ def test_the_cut_off_decides_the_day_of_the_handling(year: Simulation) -> None:
         ]
         local = rows["ordered_at"].dt.tz_convert(zone)
         second = (local - local.dt.normalize()).dt.total_seconds()
-        cut_offs = {name: year.true_cut_off(origin, name) for name in year.config.services}
+        cut_offs = {name: year.oracle.cut_off(origin, name) for name in year.config.services}
         cut_off = rows["service"].map(cut_offs)
         assert cut_off.between(11 * 3600, 17 * 3600).all()
         picked_up = year.outcomes["picked_up_at"].loc[rows.index].dt.tz_convert(zone)

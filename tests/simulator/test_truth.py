@@ -154,8 +154,8 @@ def test_truth_is_flat_on_days_without_deliveries(year: Simulation) -> None:
         if courier < len(year.config.carriers) * n_services:
             service = year.config.services[courier % n_services]
         name = year.network.couriers.names[courier]
-        week = year.true_working_week(name, service)
-        closed = year.true_closed_days(name, service, shipment["destination_country"])
+        week = year.oracle.working_week(name, service)
+        closed = year.oracle.closed_days(name, service, shipment["destination_country"])
         local = shipment["ordered_at"].tz_convert(shipment["destination_time_zone"])
         dates = pd.date_range(local.date(), periods=HORIZON)
         resting = ~np.array(week)[dates.day_of_week] | dates.isin(pd.DatetimeIndex(closed))
@@ -240,7 +240,7 @@ def test_orders_of_several_parcels_arrive_together_as_the_truth_says() -> None:
     simulation = simulate(
         NetworkConfig(seed=6, days=60, shipments_per_day=150.0, several_parcels_share=1.0)
     )
-    orders, joint = simulation.true_order_distribution(simulation.shipments)
+    orders, joint = simulation.oracle.order_distribution(simulation.shipments)
     order = simulation.shipments["order_id"]
     last = pd.Series(days_until(simulation, "delivered_at")).groupby(order.to_numpy()).max()
     assert order.value_counts().min() == 2
@@ -284,6 +284,6 @@ def test_misuse_of_the_truth_is_named(month: Simulation) -> None:
     with pytest.raises(ContractError, match="no time zone"):
         month.true_distribution(frame.assign(ordered_at=frame["ordered_at"].dt.tz_localize(None)))
     with pytest.raises(ContractError, match="lack order_id"):
-        month.true_order_distribution(frame.drop(columns="order_id"))
+        month.oracle.order_distribution(frame.drop(columns="order_id"))
     with pytest.raises(ContractError, match="differently by service"):
-        month.true_working_week("acme")
+        month.oracle.working_week("acme")

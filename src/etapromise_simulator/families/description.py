@@ -14,25 +14,9 @@ from typing import Final
 
 from etapromise.errors import ContractError
 
-__all__ = [
-    "EVERY_DAY",
-    "EVERY_HOUR",
-    "MONDAY_TO_FRIDAY",
-    "MONDAY_TO_SATURDAY",
-    "Campaign",
-    "Carrier",
-    "Family",
-    "Spell",
-    "Stage",
-    "Warehouse",
-    "weekdays",
-]
-
 _NAMES: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONDAY_TO_FRIDAY: Final = "Mon Tue Wed Thu Fri"
 MONDAY_TO_SATURDAY: Final = "Mon Tue Wed Thu Fri Sat"
-EVERY_DAY: Final = "Mon Tue Wed Thu Fri Sat Sun"
-EVERY_HOUR: Final = tuple(float(hour) for hour in range(24))
 
 
 def weekdays(week: str) -> tuple[bool, ...]:

@@ -22,8 +22,6 @@ from scipy.special import ndtr
 
 from etapromise_simulator.families.description import Carrier, Family, Stage, weekdays
 
-__all__ = ["World"]
-
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
