@@ -39,6 +39,8 @@ COLLAPSE, CODES, SILENT, CUT, TWICE = (60, 95), 150, (220, 226), 250, 270
 PLANTED = ((COLLAPSE[0], COLLAPSE[1] + 14), (CODES, CODES + 14), (SILENT[0], SILENT[1] + 7))
 RECIPE = ("members=1", "boosting.rounds=40", "boosting.learning_rate=0.2", "boosting.threads=1")
 
+ALARM = ("name", "group", "reason")
+
 CLIENT = """
 import array, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
@@ -199,7 +201,7 @@ def live(script: Script, night: Night, diary: Diary, minutes: float) -> list[dic
                 alarms = json.loads((night.place / "report/monitor.json").read_text("utf-8"))[
                     "alarms"
                 ]
-                told["alarms"] = [{k: a[k] for k in ("name", "group", "reason")} for a in alarms]
+                told["alarms"] = [{k: a[k] for k in (*ALARM, "news")} for a in alarms]
         if mended is None and any(a["name"] == "unreadable_codes" for a in told["alarms"]):
             mended = midnight + 3 * DAY
         if mended is not None and feed.codes_mended is None and midnight >= mended:
@@ -275,21 +277,20 @@ def _told(feed: Feed, diary: Diary, nights: list[dict[str, Any]]) -> None:
     failed = [(each["night"], row["command"], row["code"]) for each in nights for row in each["ran"]
               if row["code"] not in (0, 3)]  # fmt: skip
     print(f"failed: {failed}")
+    listed = sum(1 for each in nights if each["alarms"])
+    print(f"mornings with an alarm, new or told before: {listed}")
     right, false = [], []
     for each in nights:
         planted = any(start <= each["night"] <= end for start, end in PLANTED)
         for alarm in each["alarms"]:
-            (right if planted else false).append(
-                (each["night"], alarm["name"], alarm["group"], alarm["reason"])
-            )
+            if alarm["news"]:
+                row = (each["night"], *(alarm[key] for key in ALARM))
+                (right if planted else false).append(row)
     for name, alarms in (("within what was planted", right), ("false", false)):
         counts = pd.Series([alarm[1] for alarm in alarms], dtype="str").value_counts().to_dict()
-        print(f"alarms {name}: mornings {len({a[0] for a in alarms})}, {counts}")
-    seen: set[tuple[str, str]] = set()
+        print(f"news {name}: mornings {len({a[0] for a in alarms})}, {counts}")
     for night, name, group, reason in sorted(right + false):
-        if (name, group) not in seen:
-            seen.add((name, group))
-            print(f"  first on night {night}: {name} {group}: {reason}")
+        print(f"  night {night}: {name} {group}: {reason}")
     outcomes = (
         pd.Series([d["outcome"] for d in diary.decisions], dtype="str").value_counts().to_dict()
     )

@@ -396,17 +396,24 @@ def test_the_command_writes_its_files_and_its_exit_code_tells_alarm_from_failure
     assert names - {"scan_rejects.parquet"} == {
         *("report.html", "monitor.json", "metrics.prom", "promises.parquet")
     }
-    found = run("--threshold", "refresh_age_days=6")
+    stale = ("--threshold", "refresh_age_days=6", "--told", tmp_path / "report" / "told.json")
+    found = run(*stale)
     assert found.exit_code == 3
     assert found.stdout.startswith("stale_statistics: the model was last refreshed 7.0 days ago")
-    as_json = run("--threshold", "refresh_age_days=6", "--json")
+    as_json = run(*stale, "--json")
     assert as_json.exit_code == 3
     written = json.loads((tmp_path / "report" / "monitor.json").read_text(encoding="utf-8"))
     assert json.loads(as_json.stdout) == written
     assert run("--threshold", "refresh_age=6").exit_code == 2
     assert run("--as-of", "2025-06-01").exit_code == 1
-    few = run("--days", "3")  # of which no promise has run out yet
-    assert few.exit_code in {0, 3}, few.output
+    # The next morning it is as told; of three days no promise has run out yet.
+    few = run(*stale, "--days", "3", "--as-of", (NOW + pd.Timedelta(days=1)).isoformat())
+    assert few.exit_code == 0, few.output
+    assert f"8.0 days ago, allowed are 6 (since {NOW:%F}, told on {NOW:%F})" in few.stdout
+    past = run(*stale, "--days", "3")
+    assert (past.exit_code, "later than" in past.stderr) == (1, True)
+    (tmp_path / "report" / "told.json").write_text("{", encoding="utf-8")
+    assert run(*stale).exit_code == 2
     # A feed that ended long ago is an alarm, and a page about the time before.
     dead = run("--as-of", "2025-12-20T00:00Z")
     assert dead.exit_code == 3, dead.output

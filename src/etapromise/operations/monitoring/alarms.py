@@ -35,14 +35,17 @@ _FEED: Final = (
     "rejected_scans",
 )
 _NETWORK: Final = ("deliveries_behind",)
+ROOTS: Final = (*_FEED, *_NETWORK)
+"""Kinds that begin something, whatever they may follow from."""
 _UPKEEP: Final = ("stale_statistics", "old_model")
-_ORDER: Final = (*_FEED, *_NETWORK, *_UPKEEP)
+_ORDER: Final = (*ROOTS, *_UPKEEP)
 _FOLLOWS: Final = {
     **{key: {*_FEED, *_NETWORK, "promises_broken", "calibration", "churn"} for key in _FEED},
     **{key: {*_NETWORK, "promises_broken", "calibration", "churn"} for key in _NETWORK},
     "no_scans": {*_FEED, *_NETWORK, "promises_broken", "calibration", "churn"} - {"no_orders"},
     "stale_statistics": {"promises_broken", "calibration", "old_model"},
     "old_model": {"promises_broken", "calibration"},
+    "promises_broken": {"promises_broken", "calibration"},
 }
 
 
@@ -75,8 +78,8 @@ def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Alarms by cause, the cause first.
 
     A cause explains what can follow from it and concerns the same carrier, or the whole, or any
-    group that is no carrier (a region, a week), which mixes all carriers' parcels. What no other
-    alarm explains is a cause of its own.
+    group that is no carrier (a region), which mixes all carriers' parcels; a region explains its
+    lanes and no other region. What no other alarm explains is a cause of its own.
 
     Args:
         alarms: (n,) each with `name` and `group`, such as ``carrier acme``; as in ``monitor.json``.
@@ -89,12 +92,9 @@ def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     by_cause = sorted(alarms, key=lambda alarm: rank.get(alarm["name"], len(rank)))
     causes: list[dict[str, Any]] = []
     for alarm in by_cause:
-        other = _carrier(alarm["group"])
         for cause in causes:
-            carrier = _carrier(cause["group"])
-            # A service's group is the carrier's name and the service behind it.
-            concerns = None in {carrier, other} or f"{other} ".startswith(f"{carrier} ")
-            if concerns and alarm["name"] in _FOLLOWS.get(cause["name"], ()):
+            follows = alarm["name"] in _FOLLOWS.get(cause["name"], ())
+            if follows and _concerns(cause["group"], alarm["group"]):
                 cause["follows"].append(alarm)
                 break
         else:
@@ -102,8 +102,22 @@ def group_alarms(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return causes
 
 
+def _concerns(group: str, other: str) -> bool:
+    """Whether what holds of a group may be seen in another."""
+    carrier, theirs = _carrier(group), _carrier(other)
+    if carrier is not None and theirs is not None:
+        # A service's group is the carrier's name and the service behind it.
+        return f"{theirs} ".startswith(f"{carrier} ")
+    places = [
+        {*name.partition(" ")[2].split(" → ")}
+        for name in (group, other)
+        if name.startswith(("region ", "lane "))
+    ]
+    return len(places) < 2 or places[0] <= places[1]
+
+
 def _carrier(group: str) -> str | None:
-    """The carrier (and service) that a group is about; None for regions, weeks and the whole."""
+    """The carrier (and service) that a group is about; None for places and the whole."""
     for kind in ("carrier ", "service of "):
         if group.startswith(kind):
             return group.removeprefix(kind)
@@ -197,27 +211,55 @@ def _behind(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
 
 
 def _kept(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
-    promises = facts["promises"]
-    sets = [("", promises["overall"], limits.kept_short)]
-    for kind, rows in promises["by"].items():
-        allowed = limits.kept_short if kind in {"month", "week"} else limits.group_short
-        sets += [(f"{_spoken(kind)} {row['group']}", row, allowed) for row in rows]
-    for group, row, allowed in sets:
-        stated = row["mean_confidence"]
-        if row["judged"] < limits.least_judged or stated is None:
+    """Sets that fall short by too much in the latest days or a longer time, and still do.
+
+    What is over again tells nobody what to do today (windows of two lengths: Beyer et
+    al. 2018, The Site Reliability Workbook, ch. 5).
+    """
+    promises, days = facts["promises"], facts["config"]["days"]
+    windows = [(f"due in the last {part['days']} days", _sets(part)) for part in promises["due"]]
+    windows.append((f"ordered in the last {days} days", _sets(promises)))
+    lately = windows[0][1]
+    for group in windows[-1][1]:
+        allowed = limits.group_short if group else limits.kept_short
+        latest = lately.get(group)
+        if latest and latest["judged"] and not _short(latest):
             continue
-        if row["kept_high"] < stated - allowed:
-            reason = (
-                f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % "
-                f"of the time and stated {100 * stated:.1f} % ({row['judged']:,} judged)"
-            )
-            yield Alarm("promises_broken", group, row["gap"], -allowed, reason)
+        for when, sets in windows:
+            row = sets.get(group)
+            if row and row["judged"] >= limits.least_judged and _short(row, allowed):
+                reason = (
+                    f"{group or 'all'}: promises were kept {100 * row['kept_rate']:.1f} % of the "
+                    f"time and stated {100 * row['mean_confidence']:.1f} % ({row['judged']:,} "
+                    f"judged, {when})"
+                )
+                yield Alarm("promises_broken", group, row["gap"], -allowed, reason)
+                break
+
+
+def _sets(part: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Carriers first, then their services and the whole, which mixes them, then places."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, rows in part["by"].items():
+        if kind in {"month", "week"}:
+            continue
+        if not kind.startswith("carrier"):
+            found.setdefault("", part["overall"])
+        found |= {f"{_spoken(kind)} {row['group']}": row for row in rows}
+    return found
+
+
+def _short(row: Mapping[str, Any], allowed: float = 0.0) -> bool:
+    stated = row["mean_confidence"]
+    return stated is not None and bool(row["kept_high"] < stated - allowed)
 
 
 def _calibration(facts: dict[str, Any], limits: Thresholds) -> Iterator[Alarm]:
-    found = facts["calibration"]
+    found, lately = facts["calibration"], facts["calibration"]["due"]
     distance, luck = found["distance"], found["by_luck"]
     if distance is None or found["forecast"] < limits.least_judged:
+        return
+    if lately["forecast"] and lately["distance"] <= max(limits.calibration, lately["by_luck"]):
         return
     if distance > limits.calibration + luck:
         reason = (

@@ -32,6 +32,7 @@ _HELP: Final = {
     "training_age_days": "Age of the trees.",
     "alarms": "Thresholds crossed.",
     "alarm": "1 for each threshold crossed.",
+    "alarms_new": "Of these, new or clearly worse since they were told.",
 }
 _OF_PROMISES: Final = {
     "kept_ratio": "kept_rate",
@@ -93,10 +94,10 @@ def _families(facts: dict[str, Any]) -> Iterator[tuple[str, Samples]]:
     yield "training_age_days", [({}, model["training_age_days"])]
     alarms = [{"name": row["name"], "group": _undated(row["group"])} for row in facts["alarms"]]
     yield "alarms", [({}, len(alarms))]
+    yield "alarms_new", [({}, sum(row["news"] for row in facts["alarms"]))]
     yield "alarm", [(labels, 1) for labels in alarms]
 
 
 def _undated(group: str) -> str:
-    """The kind alone of a group that is a time: ``week``, ``month`` or ``version``."""
-    kind = group.partition(" ")[0]
-    return kind if kind in {"week", "month", "version"} else group
+    """The kind alone of a group that is a ``version``, which has a date."""
+    return "version" if group.startswith("version ") else group

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from etapromise.argument_kinds import kinds_checked
-from etapromise.array_types import Dates
+from etapromise.array_types import Dates, Mask
 from etapromise.errors import ContractError, EtapromiseError
 from etapromise.evaluation.judgement import outcomes_of
 from etapromise.evaluation.metrics import mean_or_none, summarise
@@ -22,21 +22,22 @@ from etapromise.files import write_json, write_text
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
-from etapromise.operations.monitoring.alarms import Alarm, alarms_of, group_alarms
+from etapromise.operations.monitoring.alarms import Alarm, alarms_of
 from etapromise.operations.monitoring.drift import fallback_shares, input_drift
 from etapromise.operations.monitoring.prometheus import prometheus_text
 from etapromise.operations.monitoring.promises import DELIVERY_GROUPS, promises_made
 from etapromise.operations.monitoring.scan_flow import silent_carriers, unreadable_codes
 from etapromise.operations.monitoring.thresholds import MonitorConfig
+from etapromise.operations.monitoring.told import Told, compare_with_told
 from etapromise.promise.model import PromiseModel
 from etapromise.tracking import Source, TrackedHistory
 from etapromise.tracking.mapping import MappingSource
 from etapromise.tracking.tracked import read_unless_read
 
 MONITOR_FORMAT: Final = "etapromise-monitor/1"
+_TIMES: Final = ("month", "week")
 MONITOR_GROUPINGS: Final = (
-    "month",
-    "week",
+    *_TIMES,
     "carrier",
     "carrier_service",
     "destination_region",
@@ -58,6 +59,8 @@ SCORECARD_NUMBERS: Final = (
 )
 
 _DAY: Final = pd.Timedelta(days=1)
+# Times of what is "lately", for what too few days tell.
+_LONGER: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +70,8 @@ class Findings:
     Attributes:
         facts: Everything, ready for JSON: ``format``, ``as_of``, ``model``, ``config``, ``data``,
             ``promises``, ``calibration``, ``deliveries``, ``churn``, ``drift``, ``fallbacks``,
-            ``scorecards``, ``scan_flow``, ``alarms`` and ``causes`` (alarms by what is
-            behind them).
+            ``scorecards``, ``scan_flow``, ``alarms``, ``causes`` (alarms by what is behind
+            them), ``over`` (what rang on earlier mornings) and ``told`` (for the next one).
         table: One row for each order looked at, see `Made`.
     """
 
@@ -119,6 +122,7 @@ def monitor(
     vocabulary: str | None = None,
     naive_time_zone: str | None = None,
     registry: ModelRegistry | str | Path | None = None,
+    told: Told = (),
 ) -> Findings:
     """Look at a model at work: promises kept, calibration, drift and the flow of scans.
 
@@ -132,10 +136,12 @@ def monitor(
         config: what is watched, and how much is too much.
         registry: the directory of models that it came from, whose kept versions tell what was said
             on each day, and how far versions moved dates; by default that of the model's path.
+        told: ``facts["told"]`` of the morning before; an alarm that stands in it is ``news`` only
+            where it got clearly worse.
 
     Raises:
         ContractError: a table does not fit the contract.
-        CommandError: the model knows more than was known at `as_of`.
+        CommandError: the model knows more than was known at `as_of`, or `told` is of a later day.
         InsufficientHistoryError: there is no order to look at.
 
     Examples:
@@ -157,7 +163,7 @@ def monitor(
         naive_time_zone=naive_time_zone,
         max_rejects=1.0,
     )
-    return _findings(history, loaded, moment, config or MonitorConfig(), registry)
+    return _findings(history, loaded, moment, config or MonitorConfig(), registry, told)
 
 
 def _findings(
@@ -166,12 +172,14 @@ def _findings(
     as_of: pd.Timestamp,
     config: MonitorConfig,
     registry: ModelRegistry | None,
+    told: Told,
 ) -> Findings:
     model.require_known_by(as_of)
     model.require_event(history.event)
     known = history.known_at(as_of)
     made = promises_made(known, model, registry, as_of=as_of, config=config)
-    recent = as_of - config.recent_days * _DAY
+    lately = config.recent_days
+    recent = as_of - lately * _DAY
     facts: dict[str, Any] = {
         "format": MONITOR_FORMAT,
         "library_version": installed_version("etapromise"),
@@ -183,24 +191,26 @@ def _findings(
         "promises": {
             "overall": _kept(made.table),
             "by": {name: _groups(made.table, name, config) for name in MONITOR_GROUPINGS},
+            "due": [_due(made.table, days, config) for days in (lately, _LONGER * lately)],
         },
-        "calibration": _calibration(made.table),
+        "calibration": _calibration(made.table)
+        | {"due": _calibration(made.table[_fell_due(made.table, _LONGER * lately)])},
         "deliveries": {name: made.flow.standing(name) for name in DELIVERY_GROUPS},
         "churn": _churn(known, registry, as_of, config),
-        "drift": input_drift(known, model, as_of=as_of, days=config.recent_days),
-        "fallbacks": fallback_shares(known, model, as_of=as_of, days=config.recent_days),
+        "drift": input_drift(known, model, as_of=as_of, days=lately),
+        "fallbacks": fallback_shares(known, model, as_of=as_of, days=lately),
         "scorecards": _scorecards(known, as_of, config),
         "scan_flow": {
             "received": silent_carriers(history, as_of=as_of),
-            "unreadable": unreadable_codes(history, as_of=as_of, days=config.recent_days),
+            "unreadable": unreadable_codes(history, as_of=as_of, days=lately),
             "rejected": rejected_shares(history, start=recent, end=as_of),
             "clocks": clock_shifts(known, start=recent, end=as_of),
             "marked_as_utc": clocks_marked_as_utc(known),
         },
     }
     alarms = alarms_of(facts, config.thresholds)
-    facts["alarms"] = [asdict(alarm) for alarm in alarms]
-    facts["causes"] = group_alarms(facts["alarms"])
+    rows = [asdict(alarm) for alarm in alarms]
+    facts |= compare_with_told(rows, told, as_of=as_of, quiet_days=lately)
     return Findings(facts=facts, alarms=alarms, table=made.table)
 
 
@@ -229,11 +239,26 @@ def _model_facts(
     }
 
 
-def _groups(table: pd.DataFrame, by: str, config: MonitorConfig) -> list[dict[str, Any]]:
+def _groups(
+    table: pd.DataFrame, by: str, config: MonitorConfig, rows: Mask | slice = slice(None)
+) -> list[dict[str, Any]]:
     """By time in order; others with the small ones told together, none left out."""
-    timed = by in {"month", "week"}
+    timed = by in _TIMES
     names = table[by] if timed else large_groups(table[by], config.smallest_group)
-    return [{"group": str(name), **_kept(rows)} for name, rows in table.groupby(names, sort=True)]
+    groups = table[rows].groupby(names[rows], sort=True)
+    return [{"group": str(name), **_kept(own)} for name, own in groups]
+
+
+def _due(table: pd.DataFrame, days: int, config: MonitorConfig) -> dict[str, Any]:
+    """What became of the promises whose date ran out in the latest days."""
+    rows = _fell_due(table, days)
+    by = {n: _groups(table, n, config, rows) for n in MONITOR_GROUPINGS if n not in _TIMES}
+    return {"days": days, "overall": _kept(table[rows]), "by": by}
+
+
+def _fell_due(table: pd.DataFrame, days: int) -> Mask:
+    since = (table["known_until"] - table["promised_day"]).to_numpy(dtype=np.float64)
+    return (since >= 0) & (since < days)
 
 
 def _kept(table: pd.DataFrame) -> dict[str, Any]:

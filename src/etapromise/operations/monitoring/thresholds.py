@@ -21,11 +21,14 @@ class Thresholds(FeedLimits):
 
     Attributes:
         kept_short: The kept rate may fall short of the stated confidence by this, beyond luck (the
-            upper end of its 95 % interval counts), in the whole and in every month and week.
-        group_short: The same for a carrier and a lane group.
+            upper end of its 95 % interval counts). Judged are promises whose date ran out in the
+            latest `recent_days` of a `MonitorConfig`, in four times as many, and those to all
+            orders looked at; what is not short beyond luck in the latest days is over.
+        group_short: The same for carriers, services, regions and lane groups.
         least_judged: Sets of fewer judged promises raise no alarm.
         calibration: The largest distance of the PIT's distribution from the uniform one, beyond
-            luck (Kolmogorov's 95 % band).
+            luck (Kolmogorov's 95 % band), where promises that fell due in the latest four times
+            `recent_days` show it too.
         behind_ratio: Deliveries of a carrier against what was forecast for the same days: below
             this share of them …
         behind_deviations: … by so many standard deviations, it is behind.
@@ -85,7 +88,8 @@ class MonitorConfig:
     Attributes:
         service_level: What promises are replayed at where none is recorded, and compared with.
         days: Days of orders that are looked at, back from the moment.
-        recent_days: What "lately" means for drift and for the flow of scans.
+        recent_days: What "lately" means: for drift, the flow of scans, and promises that fell due.
+            An alarm that is silent for so long is over.
         promises: Whose promises are judged: ``shop`` those in the column ``promised_date``,
             ``model`` what the model said or would have said, ``auto`` the shop's where there are
             any, else the model's.
