@@ -91,5 +91,5 @@ def test_warehouses_tell_their_countrys_holidays_and_their_pick_ups() -> None:
 
 
 def test_all_of_it_is_ready_for_json() -> None:
-    found = learned_calendars(CLOCKS, DISPATCH).to_dict()
+    found = learned_calendars(CLOCKS, DISPATCH).as_dict()
     assert set(json.loads(json.dumps(found))) == {"services", "warehouses", "holidays"}

@@ -284,7 +284,7 @@ def _promised(model: etapromise.PromiseModel, fields: dict[str, Any]) -> bool:
 
 def _told(model: etapromise.PromiseModel, fields: dict[str, Any]) -> None:
     """What stands behind a promise, and the other ways to ask for one."""
-    json.dumps(model.learned_calendars().to_dict(), allow_nan=False)
+    json.dumps(model.learned_calendars().as_dict(), allow_nan=False)
     with contextlib.suppress(EtapromiseError):
         promise = model.promise(**fields)
         for name in EXPLAINED:

@@ -13,6 +13,7 @@ from etapromise.array_types import Floats
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.working_clocks import Clocks, named_holidays
 from etapromise.errors import extra_needed
+from etapromise.former_names import former_name
 
 _SEPARATOR: Final = "\x1f"
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -66,9 +67,11 @@ class LearnedCalendars:
     warehouses: tuple[WorkingCalendar, ...]
     holidays: Mapping[str, tuple[str, ...]]
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return asdict(self)
+
+    to_dict = former_name("to_dict", "as_dict")
 
     def to_text(self) -> str:
         """All of it for a terminal; those with the same calendar stand together."""

@@ -84,7 +84,7 @@ def backtest_command(
     bar.close()
     page = result.write(out, language=language)
     if as_json:
-        print_json(result.to_dict())
+        print_json(result.as_dict())
         return
     for row in result.facts["service_levels"]:
         click.echo(_level_line(row))

@@ -71,7 +71,7 @@ def check_command(
         if html is not None:
             write_text(html, found.to_html())
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.as_dict())
     else:
         click.echo(found.to_text())
     if write_mapping is not None:

@@ -97,7 +97,7 @@ def inspect(
     if calendars:
         learned = load_model(place).learned_calendars()
         if as_json or form == "json":
-            print_json(learned.to_dict())
+            print_json(learned.as_dict())
         else:
             click.echo(learned.to_text())
         return

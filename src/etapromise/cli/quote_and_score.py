@@ -187,7 +187,7 @@ def score_command(
         "service_level": service_level,
         "naive_time_zone": tables.time_zone,
         "explain": explain,
-        "progress": lambda done, most: bar("scoring", done, most),
+        "progress": bar,
     }
     alone = tables.scans is None and tables.mapping is None
     source, scan_rejects = tables.shipments, None

@@ -76,7 +76,7 @@ def ingest_command(store: Path, *, as_json: bool, time_zone: str | None, **given
         if count:
             say(f"{count:,} {told}")
     if as_json:
-        print_json(done.to_dict())
+        print_json(done.as_dict())
         return
     click.echo(
         f"{store}  commit {done.commit}: {done.new_shipments:,} new shipments "

@@ -22,6 +22,7 @@ from etapromise.evaluation.replay import Forecaster, TrainModel, extract_end, re
 from etapromise.evaluation.summary import summary_of
 from etapromise.files import write_json, write_text
 from etapromise.forecast.distribution import DateDistribution
+from etapromise.former_names import former_name
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.promise.contributions import CAUSES
 from etapromise.promise.model import PromiseModel
@@ -121,9 +122,11 @@ class BacktestResult:
     table: pd.DataFrame
     facts: dict[str, Any]
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The numbers, ready for JSON."""
         return self.facts
+
+    to_dict = former_name("to_dict", "as_dict")
 
     def to_html(self, *, language: str = "en") -> str:
         """The report: one HTML document with its styles and drawings inside.

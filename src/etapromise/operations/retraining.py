@@ -50,6 +50,7 @@ from etapromise.evaluation.model_comparison import (
     shift_between,
 )
 from etapromise.evaluation.replay import Forecaster, TrainModel, quoting
+from etapromise.former_names import former_name
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import COMPARED_WITH, clock_shifts, feed_end, rejected_shares
 from etapromise.operations.gate import (
@@ -95,9 +96,11 @@ class Decision:
     record: dict[str, Any]
     path: Path | None
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The whole record, ready for JSON."""
         return self.record
+
+    to_dict = former_name("to_dict", "as_dict")
 
 
 @kinds_checked(gate=GateConfig, config=TrainingConfig)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from etapromise.argument_kinds import kinds_checked
 from etapromise.engines import Engine, engine_of
 from etapromise.errors import ContractError, StoreError
+from etapromise.former_names import former_name
 from etapromise.locking import only_writer, sync_directory
 from etapromise.store.contradictions import (
     OnConflict,
@@ -101,12 +102,14 @@ class Ingested:
     scan_rejects: pd.DataFrame
     notes: tuple[Note, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Its counts, ready for JSON; the rejects as numbers of rows, the notes as text."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         plain["shipment_rejects"] = len(self.shipment_rejects)
         plain["scan_rejects"] = len(self.scan_rejects)
         return plain | {"notes": [str(note) for note in self.notes]}
+
+    to_dict = former_name("to_dict", "as_dict")
 
 
 @kinds_checked()

@@ -107,7 +107,7 @@ def test_a_join_that_cannot_be_is_told(tables: list[Path], tmp_path: Path) -> No
 def test_what_was_found_can_be_read_shown_and_written(tables: list[Path], tmp_path: Path) -> None:
     found = etapromise.check(tables, quality=False)
     assert not found.ready
-    json.dumps(found.to_dict(), default=str)
+    json.dumps(found.as_dict(), default=str)
     assert "is joined with" in found.to_text()
     page = html.unescape(found.to_html())
     assert page.startswith("<!doctype html>")

@@ -49,12 +49,10 @@ def test_chunks_change_nothing(model, open_orders, monkeypatch):
     whole = score(model, open_orders, as_of=AS_OF).promises
     told = []
     monkeypatch.setattr(scoring, "_ROWS_AT_ONCE", 17)
-    parts = score(
-        model, open_orders, as_of=AS_OF, progress=lambda done, most: told.append((done, most))
-    ).promises
-    pd.testing.assert_frame_equal(parts, whole)
-    assert told[-1] == (len(whole), len(whole))
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    parts = score(model, open_orders, as_of=AS_OF, progress=lambda *step: told.append(step))
+    pd.testing.assert_frame_equal(parts.promises, whole)
+    assert told[-1] == ("scoring", len(whole), len(whole))
+    assert [done for _, done, _ in told] == sorted({done for _, done, _ in told})
 
 
 def test_nothing_to_score_gives_an_empty_table_of_the_same_columns(model, open_orders):

@@ -43,9 +43,7 @@ def test_batches_change_nothing(model, open_orders, tmp_path, monkeypatch, rows)
     orders.to_parquet(source, row_group_size=50)
     monkeypatch.setattr(scoring_files, "_ROWS_AT_ONCE", rows)
     told = []
-    counts = score_file(
-        model, source, out, as_of=AS_OF, progress=lambda done, most: told.append((done, most))
-    )
+    counts = score_file(model, source, out, as_of=AS_OF, progress=lambda *step: told.append(step))
     expected = score(model, source, as_of=AS_OF)
     write_table(expected.promises, whole)
     write_table(expected.rejects, rejects_beside(whole)[0])
@@ -55,7 +53,7 @@ def test_batches_change_nothing(model, open_orders, tmp_path, monkeypatch, rows)
         assert pq.read_schema(found).equals(pq.read_schema(wanted))
     assert (counts.promises, counts.rejects) == (len(expected.promises), len(expected.rejects))
     assert counts.promises + counts.rejects == len(orders)
-    assert told[-1] == (len(orders), len(orders))
+    assert told[-1] == ("scoring", len(orders), len(orders))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         [
             "in.parquet",
@@ -98,7 +96,7 @@ def test_a_failure_leaves_nothing_behind(model, open_orders, tmp_path, monkeypat
     open_orders.to_parquet(tmp_path / "in.parquet")
     monkeypatch.setattr(scoring_files, "_ROWS_AT_ONCE", 50)
 
-    def stop(done: int, most: int) -> None:
+    def stop(stage: str, done: int, most: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

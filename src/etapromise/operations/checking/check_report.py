@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from etapromise.errors import ContractError
 from etapromise.files import write_text
+from etapromise.former_names import former_name
 
 if TYPE_CHECKING:
     from etapromise.tracking import TrackedHistory
@@ -41,15 +42,17 @@ class CheckReport:
         """All of it for a terminal."""
         return "\n".join(_lines(self))
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON, the proposed mapping too."""
         return {**self.facts, "mapping": self.text, "failure": self.failure}
+
+    to_dict = former_name("to_dict", "as_dict")
 
     def to_html(self) -> str:
         """The page: one HTML document with its styles inside."""
         from etapromise.evaluation.report.page import render_check  # noqa: PLC0415 — start-up time
 
-        return render_check(self.to_dict(), _lines(self, all_of_it=False))
+        return render_check(self.as_dict(), _lines(self, all_of_it=False))
 
     def write_mapping(self, path: str | os.PathLike[str]) -> Path:
         """Write the proposed mapping, whole or not at all.

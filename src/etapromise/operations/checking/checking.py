@@ -228,7 +228,7 @@ def check(
 
     Returns:
         The proposal with its reasons and open questions, the account of every row, and the quality
-        to expect; `to_text`, `to_dict`, `to_html`, `write_mapping`.
+        to expect; `to_text`, `as_dict`, `to_html`, `write_mapping`.
 
     Raises:
         ContractError: neither files nor a mapping, or both; something that is no path; a file

@@ -19,6 +19,7 @@ from etapromise.evaluation.model_comparison import latest_orders, promised_dates
 from etapromise.evaluation.scorecards import scorecard
 from etapromise.evaluation.summary import PIT_BINS, large_groups, pit_counts
 from etapromise.files import write_json, write_text
+from etapromise.former_names import former_name
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.operations.feed_checks import clock_shifts, clocks_marked_as_utc, rejected_shares
 from etapromise.operations.models.model_registry import Model, ModelRegistry, model_of
@@ -79,9 +80,11 @@ class Findings:
     alarms: list[Alarm]
     table: pd.DataFrame
 
-    def to_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         return self.facts
+
+    to_dict = former_name("to_dict", "as_dict")
 
     def to_html(self, *, language: str = "en") -> str:
         """The page: one HTML document with its styles and drawings inside.

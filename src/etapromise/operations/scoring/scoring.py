@@ -13,6 +13,7 @@ from etapromise.argument_kinds import kinds_checked
 from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZONE_SOURCES
 from etapromise.errors import ContractError
+from etapromise.former_names import with_stage
 from etapromise.history.as_of import Moment, moment_of
 from etapromise.history.number_ranges import nearest_remedy
 from etapromise.normal_forms.zones import zone_of_country
@@ -74,7 +75,7 @@ def score(
     naive_time_zone: str | None = None,
     explain: bool = False,
     at_risk_threshold: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Scored:
     """Promise a date for every order of a table; with scans, anew from where each parcel stands.
 
@@ -89,7 +90,7 @@ def score(
         explain: without scans, say why each promise is what it is, in columns `why_…`.
         at_risk_threshold: with scans, from which probability of being late on a parcel is at risk;
             by default `alert_threshold` of the model.
-        progress: told how many orders are done, and how many there are.
+        progress: told "scoring", how many orders are done, and how many there are.
 
     Raises:
         ContractError: a table does not fit the contract; the scans' ids are written otherwise than
@@ -102,6 +103,7 @@ def score(
         True
     """
     loaded, moment = model_of(model), moment_of(as_of)
+    progress = progress and with_stage(progress)
     if at_risk_threshold is not None:
         at_risk_threshold = require_level(at_risk_threshold, "at_risk_threshold")
     loaded.require_known_by(moment)
@@ -141,7 +143,7 @@ def score(
                 )
             )
         if progress is not None and len(orders):
-            progress(end, len(orders))
+            progress("scoring", end, len(orders))
     rejects = checked.rejects
     if too_late.any() and checked.rows is not None:
         later = _rejected(checked.accepted[too_late], moment, checked.rows[too_late])

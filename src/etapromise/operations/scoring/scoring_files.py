@@ -61,7 +61,7 @@ def score_file(
     service_level: float = 0.9,
     naive_time_zone: str | None = None,
     explain: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Counts:
     """Promise a date for every usable order of a Parquet file; both results whole or not at all."""
     if not can_stream(shipments, out):
@@ -103,7 +103,7 @@ def score_file(
             promised += int((~again).sum())
             rejected += len(refused)
             if progress is not None:
-                progress(done, total)
+                progress("scoring", done, total)
     return Counts(promised, rejected, merged_notes(notes))
 
 
