@@ -383,3 +383,39 @@ def test_numbers_that_lost_digits_are_told_by_their_column(spoilt: str, tmp_path
     assert "scans.parquet has lost digits" in told
     assert ("o.csv has lost digits" in told) == (spoilt == "cells")
     assert not found.ready
+
+
+def test_keys_of_no_day_are_neither_days_nor_a_zone(tmp_path: Path) -> None:
+    """A data warehouse calls by -1 what is not there."""
+    truth = parcels(5, 60)
+    key = "%Y%m%d"
+    table = pd.DataFrame(
+        {
+            "order_number": truth["id"],
+            "order_date_key": written(truth["ordered"], key),
+            "order_time_key": written(truth["ordered"], "%H%M%S"),
+            "ship_date_key": written(truth["picked"], key, "-1"),
+            "delivery_date_key": written(truth["delivered"].where(truth.index % 9 > 0), key, "-1"),
+            "return_date_key": "-1",
+            "ship_to_postal_code": truth["postcode"],
+            "ship_to_country": truth["country"],
+        }
+    )
+    found, told = read(csv_of(table, tmp_path / "fact.csv"), tmp_path)
+    assert found.proposal is not None
+    assert not any("delivery_date_key" in one for one in found.proposal.told)
+    assert not sum(len(one.rejects) for one in told.accounts)
+    assert "zone_column" not in found.proposal.columns["ordered_at"].details
+    assert told.milestones["delivered_at"].isna().sum() >= len(truth) / 9
+
+
+def test_a_time_that_is_hardly_called_the_orders_gives_way_to_an_earlier_one(
+    tmp_path: Path,
+) -> None:
+    truth = parcels(5, 60)
+    table = plain(truth).rename(
+        columns={"ordered_at": "anlage", "shipped_at": "outgoingItemsBookedOn"}
+    )
+    found = check(csv_of(table, tmp_path / "booked.csv"), quality=False)
+    assert found.proposal is not None
+    assert "'anlage' is before it" in found.proposal.columns["ordered_at"].asked

@@ -275,3 +275,46 @@ def test_where_customers_are_at_home_is_no_part_of_an_address_that_orders_have(
     found = check(tables_in(tmp_path, **tables), quality=False).proposal
     assert found is not None
     assert all("customers.csv" not in join["files"][0] for join in found.shipments.joins)
+
+
+def test_bare_keys_of_rows_join_nothing_and_bills_are_no_destination(tmp_path: Path) -> None:
+    """Each table counts its own rows, so that the keys of rows are in each other by chance."""
+    truth = parcels(5, 60).query("country == 'PL'").reset_index(drop=True)
+    rows = pd.RangeIndex(1, len(truth) + 1)
+    bills = pd.DataFrame({"parent_id": rows, "address_type": "billing", "postcode": "99-999"})
+    goods = bills.assign(address_type="shipping", postcode=truth["postcode"])
+    addresses = pd.concat([bills, goods]).assign(country_id="PL")
+    sent = truth["delivered"].notna()
+    files = tables_in(
+        tmp_path,
+        sales_order=pd.DataFrame(
+            {
+                "entity_id": rows,
+                "status": "complete",
+                "increment_id": truth["id"],
+                "created_at": written(truth["ordered"], CLOCK),
+                "updated_at": written(truth["picked"], CLOCK),
+            }
+        ),
+        sales_order_address=addresses.sort_values("parent_id", kind="stable").assign(
+            entity_id=pd.RangeIndex(1, 2 * len(truth) + 1)
+        ),
+        sales_shipment_track=pd.DataFrame(
+            {
+                "entity_id": rows[::-1],
+                "order_id": rows,
+                "track_number": [f"T{n}" for n in truth["id"]],
+                "created_at": written(truth["picked"], CLOCK),
+                "delivered_at": written(truth["delivered"], DAY),
+            }
+        )[sent],
+    )
+    found, told = read(files, tmp_path)
+    assert found.proposal is not None
+    assert [dict(one)["to"] for one in found.proposal.shipments.joins] == ["parent_id", "order_id"]
+    ids = [f"T{n}" if came else str(n) for n, came in zip(truth["id"], sent, strict=True)]
+    ids = [one if one[0] == "T" else str(rows[n]) for n, one in enumerate(ids)]
+    got = told.shipments.set_index("shipment_id").loc[ids]
+    assert list(got["destination"]) == list(truth["postcode"])
+    ordered = got["ordered_at"].dt.tz_convert("UTC").dt.strftime(CLOCK)
+    assert list(ordered) == written(truth["ordered"], CLOCK)  # as Magento writes them

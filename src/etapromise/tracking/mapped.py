@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -170,7 +171,7 @@ def _joined(
     other = _opened(mapping.files_of(join), "joined table", options, join.sheets)
     for name, names, whose in (
         (join.on, opened.table.column_names, table),
-        (join.to, other.table.column_names, "joined table"),
+        *((name, other.table.column_names, "joined table") for name in (join.to, *join.leave_out)),
     ):
         if name not in names:
             near = name_meant(name, names)
@@ -180,7 +181,7 @@ def _joined(
                 + (f"; did you mean {near!r}?" if near else ".")
                 + f" Found {', '.join(map(repr, names))}; mend the mapping"
             )
-    both, told = joined_tables(opened.table, other.table, join.on, join.to)
+    both, told = joined_tables(opened.table, other.table, join.on, join.to, join.leave_out)
     notes = (*opened.notes, *other.notes, *told)
     return replace(opened, table=both, notes=notes)
 
@@ -190,7 +191,11 @@ JOINED: Final = " (joined"
 
 
 def joined_tables(
-    table: pa.Table, other: pa.Table, on: str, to: str
+    table: pa.Table,
+    other: pa.Table,
+    on: str,
+    to: str,
+    leave_out: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> tuple[pa.Table, tuple[Note, ...]]:
     """Each row of a table with that row of another whose column `to` names it.
 
@@ -199,15 +204,17 @@ def joined_tables(
         other: Of further rows of one name the first counts, its empty fields filled from them.
         on: A column of `table`.
         to: A column of `other`.
+        leave_out: By column of `other` the words whose rows name nothing, such as a bill's address.
 
     Returns:
         The (n, …) rows, a column that both have called ``… (joined)``, then ``… (joined 2)``; and
         what has no partner.
     """
     rows = np.arange(len(other), dtype=np.int64)
-    whole = folded_rows(
-        OwnRows(table=other, rows=rows, broken=(), notes=(), left_aside=0), to
-    ).table
+    own = OwnRows(table=other, rows=rows, broken=(), notes=(), left_aside=0)
+    for name, words in leave_out.items():
+        own = left_out(own, name, words)
+    whole = folded_rows(own, to).table
     names = text_of(whole.column(to)).to_pandas()
     # Names that differ as they are written, by a blank or as placeholders do, are one.
     nameless = int(names.isna().sum())

@@ -27,7 +27,16 @@ from etapromise.tracking.written_times import WrittenTime, iso_times
 # What stands in a milestone that has not happened, beside what is nothing anywhere.
 _ZEROS: Final = pa.array(
     [
-        *("", "0", "00000000", "0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000"),
+        *(
+            "",
+            "0",
+            "-1",
+            "00000000",
+            "0000-00-00",
+            "0000-00-00 00:00:00",
+            "00.00.0000",
+            "00/00/0000",
+        ),
     ],
     pa.large_string(),
 )

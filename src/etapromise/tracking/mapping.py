@@ -105,6 +105,7 @@ class MappedJoin:
         separator: Likewise.
         skip: Likewise.
         sheets: As of `MappedTable`.
+        leave_out: By column the values whose rows name nothing, lower case.
     """
 
     files: tuple[str, ...]
@@ -114,6 +115,7 @@ class MappedJoin:
     separator: str | None = None
     skip: int | None = None
     sheets: tuple[str, ...] = ()
+    leave_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +264,7 @@ _ONLY_FOR: Final[dict[str, dict[str, Any]]] = {
     "scans": {"statuses": dict, "payload": bool},
 }
 _OF_A_JOIN: Final = {"on": str, "to": str} | {
-    key: _SETTINGS[key] for key in ("files", "encoding", "separator", "skip", "sheet")
+    key: _SETTINGS[key] for key in ("files", "encoding", "separator", "skip", "sheet", "leave_out")
 }
 
 
@@ -307,10 +309,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
         files=tuple(_texts(data.get("files", []), f"{where} files", path)),
         fill_down=tuple(_texts(data.get("fill_down", []), f"{where} fill_down", path)),
         each=tuple(_texts(data.get("each", []), f"{where} each", path)),
-        leave_out={
-            name: tuple(word.strip().lower() for word in _texts(words, f"{where} leave_out", path))
-            for name, words in data.get("leave_out", {}).items()
-        },
+        leave_out=_leave_out(data, where, path),
         columns=columns,
         milestones=milestones,
         features=features,
@@ -357,10 +356,20 @@ def _join(data: Mapping[str, Any], where: str, path: Path) -> MappedJoin:
                 f"{path}: {where} lacks {key}; name the files of the other table, and on which "
                 "column of this one it is joined"
             )
-    told = {key: data[key] for key in data if key not in {"files", "to", "sheet"}}
-    files = tuple(_texts(data["files"], f"{where} files", path))
-    sheets = _sheets(data, where, path)
-    return MappedJoin(files=files, to=data.get("to", data["on"]), sheets=sheets, **told)
+    return MappedJoin(
+        files=tuple(_texts(data["files"], f"{where} files", path)),
+        to=data.get("to", data["on"]),
+        sheets=_sheets(data, where, path),
+        leave_out=_leave_out(data, where, path),
+        **{key: data[key] for key in ("on", "encoding", "separator", "skip") if key in data},
+    )
+
+
+def _leave_out(data: Mapping[str, Any], where: str, path: Path) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(word.strip().lower() for word in _texts(words, f"{where} leave_out", path))
+        for name, words in data.get("leave_out", {}).items()
+    }
 
 
 def _sheets(data: Mapping[str, Any], where: str, path: Path) -> tuple[str, ...]:

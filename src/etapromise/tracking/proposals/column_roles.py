@@ -140,7 +140,10 @@ def moments_of(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:
     if when.guess is not None and when.guess.asked is not None:
         formats = when.guess.asked[:1]
     iso = iso_times(column, WrittenTime(formats=formats, zone="UTC"))
+    text = iso.to_pandas()
+    # A key of no date, such as -1, is a year to pandas.
+    dated = text.astype(str).str.match(r"\d{4}-")
     found: pd.Series[Any] = pd.to_datetime(
-        iso.to_pandas(), utc=True, errors="coerce", format="ISO8601"
+        text.where(dated), utc=True, errors="coerce", format="ISO8601"
     )
     return found

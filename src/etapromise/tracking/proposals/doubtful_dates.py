@@ -347,7 +347,8 @@ def _states(one: Profile) -> dict[str, list[str]]:
     """The words of a column that say what became of a parcel, by what they say."""
     found: dict[str, list[str]] = {}
     words = [str(word) for word in one.words]
-    if words and {plain_name(word) for word in words} <= _YES | _NO:
+    answers = {plain_name(word) for word in words}
+    if answers <= _YES | _NO and (len(answers) > 1 or one.filled < 1):
         # Is Cancelled: yes, no. The name says what, and the words whether.
         named = status_of_word(without_words(one.name, "asks"))
         yes = [word for word in words if plain_name(word) in _YES]

@@ -24,9 +24,9 @@ def tell_of_parcels_left_out(proposal: Proposal) -> None:
     if ordered.column is None or came.column is None:
         return
     profiles = proposal.shipments.profiles
-    if profiles[came.column].filled < _ALL:
-        return
     first, last = (moments_of(profiles[str(one.column)].raw, one) for one in (ordered, came))
+    if last.notna().mean() < _ALL:
+        return
     took = (last - first).dropna()
     if not len(took):
         return

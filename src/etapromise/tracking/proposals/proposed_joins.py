@@ -10,7 +10,13 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from etapromise.tracking.column_names import names_of, names_thing, plain_name, score_name
+from etapromise.tracking.column_names import (
+    is_about,
+    names_of,
+    names_thing,
+    plain_name,
+    score_name,
+)
 from etapromise.tracking.id_matches import near_match
 from etapromise.tracking.mapped import JOINED, joined_tables
 from etapromise.tracking.mapped_columns import text_of
@@ -34,6 +40,11 @@ _BY_CHANCE: Final = 0.5
 _LIKE_IT: Final = 0.9
 # Share of parcels whose order must be there.
 _JOINED: Final = 0.8
+# What the rows of any table are called, and what such a key of another table may be.
+_ANY_ROW: Final = frozenset({"entity", "record", "row"})
+_PARENT: Final = frozenset({"parent"})
+# An order has no more kinds of addresses.
+_KINDS_OF_ADDRESSES: Final = 6
 # A name that may be one of a number of parcels or orders.
 _NAMED: Final = 0.55
 # A name so sure says that a column is the parcels' own number.
@@ -97,7 +108,8 @@ def _key_to(base: OwnTable, other: OwnTable, tables: Sequence[OwnTable]) -> tupl
         # Orders are the table to begin with where each has one row here, or several that are its
         # items: to leave out what is on its way, or not sent, would show none but quick ones.
         from_parts = base.profiles[on].unique or not _of_parcels(base)
-        return None if "ordered_at" in _tells(other) and from_parts else found
+        orders = "ordered_at" in _tells(other) and not _of_its_parts(base, other, on, to)
+        return None if orders and from_parts else found
     found = _names_rows_of(other, base)
     if found is None or "ordered_at" not in _tells(base):
         return None
@@ -112,7 +124,25 @@ def _may_stand_beside(base: OwnTable, other: OwnTable, tables: Sequence[OwnTable
         return False
     if any(_events_of(one, table) for one in tables for table in (base, other)):
         return False
-    return all(not as_scans(one) or _tells(one).issuperset(_ORDERS) for one in (base, other))
+    return all(
+        not as_scans(one) or _tells(one).issuperset(_ORDERS) or _are_records(one, tables)
+        for one in (base, other)
+    )
+
+
+def _are_records(table: OwnTable, tables: Sequence[OwnTable]) -> bool:
+    """Whether another table names a table's rows, one each: records with a state, no events."""
+    named = (_names_rows_of(one, table) for one in tables if one is not table)
+    return "ordered_at" in _tells(table) and any(
+        found is not None and table.profiles[found[1]].unique for found in named
+    )
+
+
+def _of_its_parts(base: OwnTable, other: OwnTable, on: str, to: str) -> bool:
+    """Whether another table's rows say by the name of their key that they are of a table's."""
+    named = _named_thing(to)
+    whole = bool(named) and named <= _thing_of_file(on, base)
+    return whole and not named <= _thing_of_file(to, other) and "ordered_at" in _tells(base)
 
 
 def _tells(table: OwnTable) -> frozenset[str]:
@@ -135,23 +165,38 @@ def _events_of(table: OwnTable, records: OwnTable) -> bool:
 
 
 def _joined(table: OwnTable, other: OwnTable, on: str, to: str) -> OwnTable:
-    both, notes = joined_tables(table.table, other.table, on, to)
+    bills = _rows_of_bills(other, to)
+    both, notes = joined_tables(table.table, other.table, on, to, bills)
     added = frozenset(both.column_names) - frozenset(table.table.column_names)
     # A parcel's record is made, or told to its carrier, later than its order.
     orders = {*table.of_orders}
-    if best_fit(other, "shipments", "ordered_at"):
+    parts = _of_its_parts(table, other, on, to)
+    if best_fit(other, "shipments", "ordered_at") and not parts:
         orders |= added
     elif best_fit(table, "shipments", "ordered_at") and not orders:
         orders |= {*table.table.column_names}
+    join = {"files": list(other.files), "on": on, "to": to, **other.settings}
     return OwnTable(
         files=table.files,
         opened=replace(table.opened, table=both),
         settings=table.settings,
         doubts=(*table.doubts, *other.doubts, *map(str, notes)),
-        joins=(*table.joins, {"files": list(other.files), "on": on, "to": to, **other.settings}),
+        joins=(*table.joins, join | ({"leave_out": bills} if bills else {})),
         of_orders=frozenset(orders),
         brought={**table.brought, **dict.fromkeys(added, other.files)},
     )
+
+
+def _rows_of_bills(other: OwnTable, to: str) -> dict[str, list[str]]:
+    """By column the words of a bill's address, where each order has that of its delivery too."""
+    if other.profiles[to].unique:
+        return {}
+    for name, one in other.profiles.items():
+        words = [str(word) for word in one.words] if one.distinct <= _KINDS_OF_ADDRESSES else []
+        bills = [word.lower() for word in words if is_about(word, "billing")]
+        if bills and any(is_about(word, "recipient") for word in words):
+            return {name: bills}
+    return {}
 
 
 def _names_rows_of(parcels: OwnTable, orders: OwnTable) -> tuple[str, str] | None:
@@ -183,6 +228,9 @@ def _counted(ours: Profile, theirs: Profile) -> bool:
 def _same_thing(ours: Profile, table: OwnTable, theirs: Profile, other: OwnTable) -> bool:
     """Whether two columns name the same thing: order_id and Order No, or the id of orders.csv."""
     mine, yours = _named_thing(ours.name), _named_thing(theirs.name)
+    if mine == _PARENT and not yours:
+        # sales_order_address.parent_id names a row of sales_order.
+        return _thing_of_file(theirs.name, other) < _thing_of_file(ours.name, table)
     if mine and yours:
         return mine == yours or any(
             all(score_name(one.name, "shipments", role) >= _PARCELS for one in (ours, theirs))
@@ -196,7 +244,7 @@ def _same_thing(ours: Profile, table: OwnTable, theirs: Profile, other: OwnTable
 def _named_thing(name: str) -> frozenset[str]:
     """The words of a key's name but those that only say that it is one; none of a bare ``id``."""
     words = [_singular(word) for word in plain_name(name.partition(JOINED)[0]).split()]
-    return frozenset(words) - frozenset(names_of()["other"]["labels"])
+    return frozenset(words) - frozenset(names_of()["other"]["labels"]) - _ANY_ROW
 
 
 def _thing_of_file(name: str, table: OwnTable) -> frozenset[str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import pandas as pd
+
 from etapromise.normal_forms.places import countries_with
 from etapromise.normal_forms.postcodes import own_forms, postcode_forms
 from etapromise.normal_forms.zones import shape_of
@@ -33,6 +35,8 @@ _HALF: Final = 4
 # So many rows have a time that can be the order's.
 _MOSTLY: Final = 0.9
 _MOSTLY_BEFORE: Final = 0.5
+# What is longer ago has to do with a customer, or with goods.
+_SAME_ORDER: Final = pd.Timedelta("14D")
 # What a promise may be of.
 _ARRIVALS: Final = frozenset({"delivered", "attempted", "available_for_pickup"})
 # So many regions tell their country, if only one has them all; of more these are looked at.
@@ -368,13 +372,17 @@ def _having(regions: Profile) -> list[str]:
 
 
 def _times_by_order(proposal: Proposal) -> None:
-    """Where no name says when it was ordered: the first time of all, if values tell it."""
-    if "ordered_at" in proposal.columns:
+    """Where no name says when it was ordered: the first time of all, if values tell it.
+
+    Where a name hardly says it, and another time is before it, it is asked.
+    """
+    told = proposal.columns.get("ordered_at")
+    if told is not None and (told.asked or told.others or told.degree != "possible"):
         return
     came = [
         moments_of(proposal.shipments.profiles[str(one.column)].raw, one)
-        for role, one in proposal.milestones.items()
-        if role in {"picked_up", *_ARRIVALS} and one.column is not None
+        for role, one in (*proposal.milestones.items(), ("", told))
+        if role in {"", "picked_up", *_ARRIVALS} and one is not None and one.column is not None
     ]
     place = proposal.columns.get("destination")
     named = None if place is None else proposal.shipments.profiles.get(str(place.column))
@@ -388,8 +396,17 @@ def _times_by_order(proposal: Proposal) -> None:
         known = [(later, moments.notna() & later.notna()) for later in came]
         first = all((moments < later)[both].mean() > _MOSTLY_BEFORE for later, both in known)
         if not one.asked and moments.notna().mean() > _MOSTLY * orders and first:
-            found.append((moments.median(), profile.name, one))
-    if found:
+            near = told is None or pd.Timedelta((came[-1] - moments).median()) < _SAME_ORDER
+            found += [(moments.median(), profile.name, one)] if near else []
+    if found and told is not None:
+        asked = (
+            f"{told.column!r} is called a little like it, and {min(found)[1]!r} is before it in "
+            "most rows: keep one of them"
+        )
+        proposal.columns["ordered_at"] = replace(
+            told, column=None, details={"column": "?"}, asked=asked, guess=None
+        )
+    elif found:
         _, _, one = min(found)
         why = f"its values, not its name; {one.why.partition('; ')[2]}"
         proposal.columns["ordered_at"] = replace(one, why=why)

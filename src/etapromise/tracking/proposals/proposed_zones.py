@@ -9,7 +9,7 @@ import pandas as pd
 
 from etapromise.normal_forms.places import normal_country
 from etapromise.normal_forms.zones import zone_of_country
-from etapromise.tracking.column_names import is_about, names_of, plain_name, without_words
+from etapromise.tracking.column_names import is_about, names_of, without_words
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 
 _ALL: Final = 0.9
@@ -80,8 +80,9 @@ def _zone_beside(table: OwnTable, one: Proposed) -> str | None:
 
 def _what_zone(name: str) -> set[str]:
     """The words of a zone's column that say of what it is."""
-    words = {word for known in names_of()["other"]["zone"] for word in known.split()}
-    return set(plain_name(name).split()) - words
+    other = names_of()["other"]
+    words = {word for known in (*other["zone"], *other["labels"]) for word in known.split()}
+    return set(without_words(name, "moment").split()) - words
 
 
 def _naive(one: Proposed) -> bool:

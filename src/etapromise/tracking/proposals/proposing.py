@@ -294,7 +294,10 @@ def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) ->
         own |= empty & said.notna() & (said != said.where(~empty).ffill())
     if own.sum() <= _OWN_ROWS * empty.sum():
         return _named_by_order(proposal, one, int(own.sum()))
-    if orders is None or orders.column is None:
+    # What an order's parcels bring along is empty where it has none; its own key is not.
+    keyed = [*([orders.column] if orders else []), *(one["on"] for one in proposal.shipments.joins)]
+    named = [name for name in keyed if name and _filled_in(proposal, name, empty)]
+    if not named:
         proposal.told.append(
             f"{int(empty.sum()):,} rows have no {one.column} and no order's number: they are "
             "rejected; add a column that names them"
@@ -302,11 +305,17 @@ def _without_number(proposal: Proposal, one: Proposed, keys: pa.ChunkedArray) ->
         return True
     proposal.columns["shipment_id"] = replace(
         one,
-        why=f"{one.why}; where it is empty, {orders.column!r}",
-        details={**one.details, "else_column": orders.column},
+        why=f"{one.why}; where it is empty, {named[0]!r}",
+        details={**one.details, "else_column": named[0]},
     )
     proposal.told.append(
         f"{int(empty.sum()):,} rows have no {one.column}: each is taken for one parcel with the "
-        f"number of its order ({orders.column}), which no carrier's events name"
+        f"number of its order ({named[0]}), which no carrier's events name"
     )
     return True
+
+
+def _filled_in(proposal: Proposal, name: str, rows: pd.Series[bool]) -> bool:
+    """Whether a column has a value in those rows."""
+    values = pd.Series(text_of(proposal.shipments.table.column(name)).to_pandas())
+    return bool((values.replace("", None).notna() | ~rows).all())
