@@ -12,10 +12,11 @@ from etapromise_simulator.couriers import (
     MONDAY_TO_FRIDAY,
     MONDAY_TO_SATURDAY,
     Couriers,
+    Pace,
     draw_couriers,
+    draw_pace,
 )
 from etapromise_simulator.geography import distance_km
-from etapromise_simulator.pace import Pace, draw_pace
 from etapromise_simulator.places import Places, draw_places
 from etapromise_simulator.workdays import (
     CalendarBank,

@@ -23,7 +23,7 @@ STRUCTS = {
     "history.effects._Job": ("effects.h", "effects_job"),
     "history.effects._State": ("effects.h", "sweep_state"),
     "history.features.FeaturesStruct": ("features.h", "etp_features"),
-    "lanes.key_tables.KeysStruct": ("keys.h", "etp_keys"),
+    "lanes.levels.KeysStruct": ("keys.h", "etp_keys"),
     "forecast.boosting_state._CBoosting": ("boosting.c", "etp_boosting"),
     "forecast.forest_layout._CForest": ("forest.h", "etp_forest"),
     "forecast.distribution.DistributionStruct": ("distribution.h", "etp_distribution"),

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 
 from etapromise_simulator import stages as law
-from etapromise_simulator.durations import Duration
 from etapromise_simulator.journey import Route
-from etapromise_simulator.stages import Stages
+from etapromise_simulator.stages import Duration, Stages
 
 Mass = dict[int, float]
 

@@ -14,8 +14,8 @@ from etapromise_simulator import (
     Simulation,
     simulate,
 )
+from etapromise_simulator.oracle import Truth
 from etapromise_simulator.stages import BY_PARTNER, RURAL_BY_CARRIER, Stages
-from etapromise_simulator.truth import Truth
 from tests.simulator import reference_truth
 
 HORIZON = 60

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etapromise_simulator.durations import Duration
+from etapromise_simulator.stages import Duration
 from etapromise_simulator.workdays import DAY, CalendarBank, Clocks, Days
 
 DAYS = Days(dt.date(2025, 1, 1), 420)

@@ -16,15 +16,13 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from etapromise.argument_kinds import require_path
-from etapromise.calendars.calendar_rules import (
+from etapromise.calendars.calendar_values import (
     Blackout,
     CarrierRule,
     Closure,
     DestinationRule,
     HolidayRule,
     WarehouseRule,
-)
-from etapromise.calendars.calendar_values import (
     Wrong,
     amount,
     codes,

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
-from etapromise.calendars.calendar_rules import CarrierRule, Closure, WarehouseRule
-from etapromise.calendars.calendar_values import Cutoff
+from etapromise.calendars.calendar_values import CarrierRule, Closure, Cutoff, WarehouseRule
 from etapromise.calendars.configured_clocks import spans
 from etapromise.calendars.dispatch import A_WORKING_DAY, DISPATCH_LEVELS, NO_CUT_OFF, Dispatch
 from etapromise.calendars.working_clocks import Clocks

@@ -24,7 +24,7 @@ from etapromise import native
 from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.working_clocks import Clocks
 from etapromise.errors import ContractError
-from etapromise.lanes.key_tables import utf8
+from etapromise.lanes.levels import utf8
 from etapromise.normal_forms.places import normal_country, normal_region
 from etapromise.normal_forms.postcodes import normal_postcode
 from etapromise.normal_forms.texts import normal_name, normal_text

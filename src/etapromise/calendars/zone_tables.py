@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from etapromise import native
 from etapromise.array_types import Ints
 from etapromise.calendars.zones import ZoneMap, zone_named
-from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
+from etapromise.lanes.levels import KeysStruct, KeyTable, utf8
 from etapromise.normal_forms.postcodes import postcode_forms
 from etapromise.normal_forms.zones import LONGEST_AREA
 

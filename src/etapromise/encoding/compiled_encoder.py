@@ -28,16 +28,18 @@ from etapromise.encoding.shipment_values import (
 )
 from etapromise.errors import ContractError
 from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG, HAND_OFF_LEVELS, HandOffs
-from etapromise.lanes.key_tables import KeysStruct, KeyTable, utf8
 from etapromise.lanes.levels import (
     LAST_MILE,
     PICKUP_WEEKDAY,
     PREFIX_LENGTH,
     KeyIndex,
+    KeysStruct,
+    KeyTable,
     Level,
     by_pickup_weekday,
     levels_with,
     spelled,
+    utf8,
 )
 from etapromise.normal_forms.numbers import normal_number
 from etapromise.normal_forms.remembered import NAMES, TEXTS

@@ -1,7 +1,9 @@
-"""Who takes parcels over, and after how long, as the orders known at a moment show it."""
+"""Who takes parcels over and after how long, as the orders known at a moment show it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,13 +13,243 @@ from etapromise.array_types import Floats, Ints, Mask
 from etapromise.calendars.working_clocks import Clocks, row_of
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.requests import local_seconds
-from etapromise.history.hand_off_shares import hand_off_tables
-from etapromise.lanes.hand_offs import ANOTHER, FIRST_LEG, LONGEST_LEG, HandOffs
+from etapromise.lanes.hand_offs import ANOTHER, FIRST_LEG, HAND_OFF_LEVELS, LONGEST_LEG, HandOffs
 from etapromise.lanes.levels import Level, level_keys, sorted_keys, spelled
 from etapromise.shrinkage import PRIORS, shrunk
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Which share of a carrier's parcels is handed over where, and to whom.
+#
+# Whether a parcel is handed over hangs on the place and on the carrier: many carriers leave the
+# same remote areas to the same partner, some leave none. So its log odds are a sum: of its
+# region's, its prefix's, its carrier's and its service's, and of their pairs' as far as these
+# differ from that (the model of Rasch 1960, with ridge penalties). A carrier that is new to a
+# place is expected to do there what the others do, as far as it does so elsewhere; one seen only
+# where nobody hands over has said nothing.
+
+_SEPARATOR: Final = "\x1f"
+# From this share on a hand-off is usual.
+_USUAL: Final = 0.5
+_CARRIER, _SERVICE, _SERVICE_REGION, _SERVICE_PREFIX = HAND_OFF_LEVELS
+_EVERYWHERE: Final = Level("everywhere", ())
+_REGION: Final = Level("region", ("destination_country", "destination_region"))
+_PREFIX: Final = Level("prefix", ("destination_country", "destination_prefix"))
+_CARRIER_REGION: Final = Level("carrier_region", ("carrier", *_REGION.columns))
+_CARRIER_PREFIX: Final = Level("carrier_prefix", ("carrier", *_PREFIX.columns))
+# The terms of the sum, and the variance that their values are expected to have; carriers differ
+# from never to always.
+_TERMS: Final = {
+    _EVERYWHERE: np.inf,
+    _REGION: 4.0,
+    _PREFIX: 4.0,
+    _CARRIER: 9.0,
+    _SERVICE: 4.0,
+    _CARRIER_REGION: 1.0,
+    _CARRIER_PREFIX: 1.0,
+    _SERVICE_REGION: 1.0,
+    _SERVICE_PREFIX: 1.0,
+}
+# Whose word on who takes over goes before whose, the last one first: the place's before what the
+# carrier does elsewhere.
+_NEARER: Final = (
+    _CARRIER,
+    _SERVICE,
+    _REGION,
+    _PREFIX,
+    _CARRIER_REGION,
+    _SERVICE_REGION,
+    _CARRIER_PREFIX,
+    _SERVICE_PREFIX,
+)
+_SWEEPS: Final = 20
+# A Newton step no longer than this does not run away where shares are near 0 or 1.
+_LONGEST_STEP: Final = 1.0
+_NO_BEND: Final = 1e-12
+
+
+def hand_off_tables(
+    parcels: pd.DataFrame, last_mile: NDArray[np.int32], carriers: int, log_odds: Floats
+) -> tuple[tuple[tuple[str, ...], ...], tuple[NDArray[np.int32], ...], tuple[Floats, ...]]:
+    """Keys, last-mile carriers and shares of each of HAND_OFF_LEVELS, as `HandOffs` has them.
+
+    Args:
+        parcels: (n,) shipments.
+        last_mile: (n,) number of who took each over, 0: nobody did, as far as is known.
+        log_odds: (n,) what is added to the log odds that one not taken over will yet be; -inf where
+            it will not.
+    """
+    counted = _Counted(parcels, last_mile, carriers, log_odds)
+    everywhere = counted.shares(_EVERYWHERE, np.full(1, _USUAL))
+    carrier = counted.shares(_CARRIER, everywhere.share[counted.mostly(_CARRIER, _EVERYWHERE)])
+    service = counted.shares(_SERVICE, carrier.share[counted.mostly(_SERVICE, _CARRIER)])
+    region = counted.shares(
+        _SERVICE_REGION, service.share[counted.mostly(_SERVICE_REGION, _SERVICE)]
+    )
+    tables = (carrier, service, region, _by_prefix(counted, service, region))
+    return (
+        tuple(tuple(table.keys) for table in tables),
+        tuple(np.concatenate([[0], table.last_mile]).astype(np.int32) for table in tables),
+        tuple(np.concatenate([[0.0], table.share]) for table in tables),
+    )
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Of k keys: the share that is handed over, and who usually brings parcels, 0: nobody else."""
+
+    keys: Sequence[str]
+    share: Floats
+    last_mile: Ints
+
+
+class _Counted:
+    """Parcels by key of every level, and the terms of their log odds.
+
+    Attributes:
+        keys: of each level.
+        terms: of each level's keys, what they add to the log odds.
+    """
+
+    def __init__(
+        self, parcels: pd.DataFrame, last_mile: NDArray[np.int32], carriers: int, log_odds: Floats
+    ) -> None:
+        self._parcels = parcels
+        self._last_mile = last_mile
+        self._carriers = carriers
+        found = [sorted_keys(*keys) for keys in level_keys(parcels, tuple(_TERMS))]
+        self._place = {level: place for level, (place, _) in zip(_TERMS, found, strict=True)}
+        self.keys = {level: keys for level, (_, keys) in zip(_TERMS, found, strict=True)}
+        self._row = {
+            level: {key: row for row, key in enumerate(keys)} for level, keys in self.keys.items()
+        }
+        self.terms = {level: np.zeros(len(keys)) for level, keys in self.keys.items()}
+        self._handed = (last_mile > 0).astype(np.float64)
+        self._fit(np.where(last_mile > 0, -np.inf, log_odds))
+
+    def _fit(self, log_odds: Floats) -> None:
+        # Parcels with the same terms are alike, but for what their ages say. A prefix may lie in
+        # two regions.
+        regions = len(self.keys[_REGION])
+        pair = self._place[_SERVICE_PREFIX] * regions + self._place[_REGION]
+        _, one, alike = np.unique(pair, return_index=True, return_inverse=True)
+        count = np.bincount(alike).astype(np.float64)
+        known = np.bincount(alike, weights=self._handed)
+        place = {level: self._place[level][one] for level in _TERMS}
+        open_ = np.flatnonzero(log_odds > -np.inf)
+        odds = np.zeros(len(count))
+        for _ in range(_SWEEPS):
+            yet = _share(odds[alike[open_]] + log_odds[open_])
+            handed = known + np.bincount(alike[open_], yet, len(count))
+            for level, variance in _TERMS.items():
+                key, terms, share = place[level], self.terms[level], _share(odds)
+                slope = np.bincount(key, handed - count * share) - terms / variance
+                bend = np.bincount(key, count * share * (1.0 - share)) + 1.0 / variance
+                step = np.clip(slope / (bend + _NO_BEND), -_LONGEST_STEP, _LONGEST_STEP)
+                terms += step
+                odds += step[key]
+        self._handed[open_] = _share(odds[alike[open_]] + log_odds[open_])
+
+    def parts(self, level: Level, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """What a level's keys are made of, from one of the parcels of each."""
+        one = np.zeros(len(self.keys[level]), np.int64)
+        one[self._place[level]] = np.arange(len(self._last_mile))
+        found = level_keys(self._parcels.iloc[one], tuple(Level(name, (name,)) for name in columns))
+        return list(
+            zip(*([keys[place] for place in places] for places, keys in found), strict=True)
+        )
+
+    def rows(self, level: Level, keys: Sequence[str]) -> Ints:
+        """Rows of a level's keys; -1 of one that no parcel has."""
+        row = self._row[level]
+        return np.array([row.get(key, -1) for key in keys], np.int64)
+
+    def mostly(self, level: Level, other: Level) -> Ints:
+        """(k,) for each key of a level the row of the other level that most of its parcels have."""
+        width = len(self.keys[other])
+        pair, count = np.unique(self._place[level] * width + self._place[other], return_counts=True)
+        # The last one assigned stays: the most frequent, of several the first.
+        order = np.lexsort((-pair, count))
+        out = np.zeros(len(self.keys[level]), np.int64)
+        out[pair[order] // width] = pair[order] % width
+        return out
+
+    def shares(self, level: Level, around: Floats) -> _Shares:
+        """Counted shares; `around` (k,) is the share around each key."""
+        key = self._place[level]
+        count = np.bincount(key)
+        handed = np.bincount(key, weights=self._handed)
+        share = shrunk(handed, count, around, PRIORS.hand_offs)
+        return _Shares(self.keys[level], share, np.where(share >= _USUAL, self.most(level), 0))
+
+    def most(self, level: Level) -> Ints:
+        """(k,) who took most of each key's parcels that were handed over, 0 where none was."""
+        keys, width = len(self.keys[level]), self._carriers + 1
+        cells = np.bincount(self._place[level] * width + self._last_mile, minlength=keys * width)
+        each = cells.reshape(keys, width)[:, 1:]
+        return np.where(each.max(axis=1) > 0, each.argmax(axis=1) + 1, 0)
+
+    def odds(self, rows: dict[Level, Ints]) -> Floats:
+        """Log odds of a hand-off, from the rows of all levels; -1 adds nothing."""
+        total = np.zeros(1)
+        for level, row in rows.items():
+            total = total + np.where(row >= 0, self.terms[level][row], 0.0)
+        return total
+
+
+def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:
+    """Services in prefixes of their country: where they were seen, and where their region errs."""
+    prefixes, regions = counted.keys[_PREFIX], counted.keys[_REGION]
+    around = counted.mostly(_PREFIX, _REGION)
+    within: dict[str, list[int]] = {}
+    for place, (country,) in enumerate(counted.parts(_PREFIX, ("destination_country",))):
+        within.setdefault(country, []).append(place)
+    most = {level: counted.most(level) for level in _NEARER}
+    keys: list[str] = []
+    shares, who_brings = [], []
+    parts = counted.parts(_SERVICE, ("carrier", "service", "destination_country"))
+    for row, (carrier, name, where) in enumerate(parts):
+        prefix = np.array(within[where], np.int64)
+        texts = [prefixes[place] for place in prefix.tolist()]
+        regional = [regions[place] for place in around[prefix].tolist()]
+        own = _after((carrier, name), texts)
+        rows = {
+            _EVERYWHERE: np.zeros(1, np.int64),
+            _REGION: around[prefix],
+            _PREFIX: prefix,
+            _CARRIER: counted.rows(_CARRIER, [_SEPARATOR.join((carrier, where))]),
+            _SERVICE: np.array([row]),
+            _CARRIER_REGION: counted.rows(_CARRIER_REGION, _after((carrier,), regional)),
+            _CARRIER_PREFIX: counted.rows(_CARRIER_PREFIX, _after((carrier,), texts)),
+            _SERVICE_REGION: counted.rows(_SERVICE_REGION, _after((carrier, name), regional)),
+            _SERVICE_PREFIX: counted.rows(_SERVICE_PREFIX, own),
+        }
+        share = _share(counted.odds(rows))
+        who = np.zeros(len(prefix), np.int64)
+        for level in _NEARER:
+            nearer = np.where(rows[level] >= 0, most[level][rows[level]], 0)
+            who = np.where(nearer > 0, nearer, who)
+        coarser = np.where(
+            rows[_SERVICE_REGION] >= 0,
+            region.last_mile[rows[_SERVICE_REGION]],
+            service.last_mile[row],
+        )
+        last_mile = np.where(share >= _USUAL, np.where(who > 0, who, coarser), 0)
+        told = (rows[_SERVICE_PREFIX] >= 0) | (last_mile != coarser)
+        keys += [own[place] for place in np.flatnonzero(told).tolist()]
+        shares.append(share[told])
+        who_brings.append(last_mile[told])
+    return _Shares(keys, np.concatenate(shares), np.concatenate(who_brings))
+
+
+def _after(first: tuple[str, ...], keys: Sequence[str]) -> list[str]:
+    return [_SEPARATOR.join((*first, key)) for key in keys]
+
+
+def _share(log_odds: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-log_odds)))
+
 
 _DAY: Final = 86_400
 # A carrier that took fewer parcels over than these is no usual one: those are mis-scans.

@@ -312,8 +312,10 @@ class PromiseModel(ModelCore):
             ContractError: as for `track`.
         """
         with IMPORTING, extra_needed():
-            from etapromise.promise.under_way.open_journeys import checked_scans  # noqa: PLC0415 — needs pandas
-            from etapromise.promise.under_way.tracked_table import track_frame  # noqa: PLC0415 — needs pandas
+            from etapromise.promise.under_way.open_journeys import (  # noqa: PLC0415 — needs pandas
+                checked_scans,
+                track_frame,
+            )
 
         return track_frame(
             self,

@@ -22,14 +22,12 @@ from etapromise.promise.typed_inputs import A_TYPO, Scan, refuse_unknown
 from etapromise.promise.under_way.one_journey import plain_parcel
 from etapromise.promise.under_way.open_journeys import (
     Journey,
+    at_risk_threshold,
     checked_scans,
     frame_of,
     journeys_at,
-    microseconds_of,
-)
-from etapromise.promise.under_way.tracked_table import (
-    at_risk_threshold,
     late_probability,
+    microseconds_of,
     standing_dates,
 )
 from etapromise.promise.why import Fact, Why, rounded_to_sum
