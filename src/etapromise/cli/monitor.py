@@ -101,8 +101,8 @@ def monitor_command(
         limits = replace(config.thresholds, **_pairs(threshold))
         config = replace(config, **given, thresholds=limits)
         earlier = _earlier(told)
-        if told is not None:
-            require_writable(told)
+    if told is not None:
+        require_writable(told)
     loaded, before = load_model(model), RepeatedNotes(out)
     history = tables.read(loaded.event, out, told=before)
     registry = registry_of(model)
