@@ -19,7 +19,7 @@ _DAY: Final = pd.Timedelta(days=1)
 _WORSE: Final = 1.5
 # Shares of what is usual: the smaller, the worse.
 _OF_USUAL: Final = ("deliveries_behind", "silent_carrier")
-_FIELDS: Final = {"name", "group", "since", "told", "seen", "size", "news"}
+_FIELDS: Final = ("name", "group", "since", "told", "size", "news", "seen")
 
 Told = Sequence[Mapping[str, Any]]
 """Alarms that were told: ``name``, ``group``, the mornings ``since``, ``told`` and ``seen`` last,
