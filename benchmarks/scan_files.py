@@ -7,6 +7,7 @@ parcels.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from etapromise.tracking import STATUSES
 
-__all__ = ["write_clean_scans", "write_dirty_scans", "write_shipments"]
+__all__ = ["write_clean_scans", "write_dirty_scans", "write_shipments", "write_year"]
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -38,30 +39,34 @@ def _times(values: Ints) -> pa.Array:
     return pa.array(values).cast(pa.timestamp("us", "UTC"))
 
 
-def _ordered(n: int, seed: int) -> Ints:
+def _ordered(n: int, seed: int, days: int = 365) -> Ints:
     random = np.random.default_rng(seed)
-    seconds = np.sort(random.integers(0, 365 * 86_400, n))
+    seconds = np.sort(random.integers(0, days * 86_400, n))
     return START + seconds * SECOND
 
 
 def write_shipments(path: Path, n: int, *, seed: int, integer_ids: bool = False) -> None:
     """Write ``n`` shipments, ordered over a year."""
-    table = pa.table(
-        {
-            "shipment_id": _text_ids(np.arange(n), integer=integer_ids),
-            "ordered_at": _times(_ordered(n, seed)),
-            "origin": pa.array(np.full(n, "10115")),
-            "destination": pa.array((np.arange(n) * 7919 % 90_000 + 10_000).astype("U5")),
-            "carrier": pa.array(np.array(["acme", "zoom", "parcelio"])[np.arange(n) % 3]),
-        }
-    )
+    table = _shipments(np.arange(n), _ordered(n, seed), integer_ids=integer_ids)
     pq.write_table(table, path, row_group_size=ROW_GROUP)
 
 
-def _journeys(n: int, seed: int) -> tuple[Ints, npt.NDArray[np.int8], Ints]:
+def _shipments(number: Ints, ordered: Ints, *, integer_ids: bool) -> pa.Table:
+    return pa.table(
+        {
+            "shipment_id": _text_ids(number, integer=integer_ids),
+            "ordered_at": _times(ordered),
+            "origin": pa.array(np.full(len(number), "10115")),
+            "destination": pa.array((number * 7919 % 90_000 + 10_000).astype("U5")),
+            "carrier": pa.array(np.array(["acme", "zoom", "parcelio"])[number % 3]),
+        }
+    )
+
+
+def _journeys(n: int, seed: int, days: int = 365) -> tuple[Ints, npt.NDArray[np.int8], Ints]:
     """Shipment, status and event time of every scan of ``n`` sound journeys, in order of time."""
     random = np.random.default_rng(seed + 1)
-    when = _ordered(n, seed)
+    when = _ordered(n, seed, days)
     fate = random.random(n)
     hubs = random.integers(0, 3, n)
     parts: list[tuple[Ints, Ints, Ints]] = []
@@ -152,3 +157,40 @@ def write_dirty_scans(path: Path, n: int, *, seed: int, integer_ids: bool = Fals
         "carriers": pa.array(["acme", "zoom", "parcelio", "lastmile"]),
     }
     return _write(path, columns, integer_ids=integer_ids)
+
+
+def write_year(folder: Path, n: int, *, seed: int) -> tuple[int, int]:
+    """Write ``n`` shipments of a year and their scans, a day at a time; returns how many of each.
+
+    The memory that it takes is that of some days, however many there are.
+    """
+    words, each, scans = pa.array(STATUSES), n // 365, 0
+    with contextlib.ExitStack() as files:
+        writers: dict[str, pq.ParquetWriter] = {}
+
+        def write(name: str, table: pa.Table) -> int:
+            if name not in writers:
+                where = folder / f"{name}.parquet"
+                writers[name] = files.enter_context(pq.ParquetWriter(where, table.schema))
+            for first in range(0, len(table), ROW_GROUP):
+                writers[name].write_table(table.slice(first, ROW_GROUP))
+            return len(table)
+
+        waiting = [np.zeros(0, np.int64)] * 3
+        for day in range(365):
+            ordered = _ordered(each, seed + day, 1) + day * DAY
+            number = np.arange(each) + day * each
+            write("shipments", _shipments(number, ordered, integer_ids=False))
+            shipment, status, scanned = _journeys(each, seed + day, 1)
+            more = (shipment + day * each, status, scanned + day * DAY)
+            waiting = [np.concatenate(pair) for pair in zip(waiting, more, strict=True)]
+            over = waiting[2] < START + (day + 1) * DAY if day < 364 else waiting[2] >= START
+            order = np.flatnonzero(over)[np.argsort(waiting[2][over], kind="stable")]
+            columns = {
+                "shipment_id": _text_ids(waiting[0][order], integer=False),
+                "scanned_at": _times(waiting[2][order]),
+                "status": words.take(pa.array(waiting[1][order])),
+            }
+            scans += write("scans", pa.table(columns))
+            waiting = [values[~over] for values in waiting]
+    return 365 * each, scans

@@ -1,4 +1,4 @@
-"""Where pieces of work are done: in this process, on a Dask cluster, or on Spark through Connect.
+"""Where pieces of work are done: in this process, in some beside it, on Dask, or on Spark Connect.
 
 A piece of work is the name of a function and a plain task; it gives a plain result. Tables do not
 travel with it: a task names files, which every worker must be able to read and write under the same
@@ -12,10 +12,13 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -26,8 +29,8 @@ from etapromise.errors import CommandError, EtapromiseError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENGINES: Final = ("local", "dask://HOST:PORT", "spark://HOST:PORT")
-"""How an engine is named; ``dask://local/2`` starts two Dask workers on this machine."""
+ENGINES: Final = ("local", "local/N", "dask://HOST:PORT", "spark://HOST:PORT")
+"""How an engine is named; ``local/2`` starts two processes on this machine."""
 
 _DASK_PORT: Final = 8786
 _SPARK_PORT: Final = 15002
@@ -72,8 +75,10 @@ def engine_of(name: str) -> Engine:
         where = urlsplit("")
     if name == "local":
         return _Local()
-    if where.scheme == "dask" and where.netloc:
-        return _Dask(where.netloc, where.path.strip("/"))
+    if re.fullmatch("local/[1-9][0-9]{0,2}", name):
+        return _Processes(int(where.path.rpartition("/")[2]))
+    if where.scheme == "dask" and where.netloc not in {"", "local"}:
+        return _Dask(where.netloc)
     if where.scheme == "spark" and where.netloc:
         return _Spark(where.netloc)
     raise CommandError(f"Found engine {name!r}; expected one of {', '.join(ENGINES)}.")
@@ -88,51 +93,57 @@ class _Local(contextlib.AbstractContextManager["_Local"]):
         return [work(task) for task in tasks]
 
 
-class _Dask(contextlib.AbstractContextManager["_Dask"]):
-    """`dask.distributed`, which retries tasks of workers that died."""
+class _Processes(contextlib.AbstractContextManager["_Processes"]):
+    """Some processes of this machine, which end when it is left."""
 
-    def __init__(self, host: str, workers: str) -> None:
-        self._host, self._workers = host, workers
-        self._open = contextlib.ExitStack()
-        self._client: Future[Any] | None = None
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
 
-    def __enter__(self) -> _Dask:
-        if self._host == "local":
-            # They take seconds to start, in which what they are to do is got ready.
-            self._client = self._open.enter_context(ThreadPoolExecutor(1)).submit(self._connected)
+    def __enter__(self) -> _Processes:
+        self._pool = ProcessPoolExecutor(
+            self._workers,
+            get_context("spawn"),
+            initializer=importlib.import_module,
+            initargs=(_WORKERS_IMPORT,),
+        )
+        # They take a second to start, in which what they are to do is got ready.
+        for _ in range(self._workers):
+            self._pool.submit(os.getpid)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._client is not None:
-            wait([self._client])
-        self._client = None
-        self._open.close()
+        self._pool.shutdown(cancel_futures=True)
 
     def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
         texts = [json.dumps(task) for task in tasks]
-        if self._client is None:
-            found: Future[Any] = Future()
-            found.set_result(self._connected())
-            self._client = found
-        return self._mapped(_distributed(), self._client.result(), function, texts)
-
-    def _connected(self) -> Any:
-        distributed = _distributed()
-        if self._host == "local":
-            workers = int(self._workers or 1)
-            how = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-            here = self._open.enter_context(distributed.LocalCluster(**how))
-            # Entered, it would be the default of this thread only.
-            client = distributed.Client(here, set_as_default=False)
-            self._open.callback(client.close)
-            client.run(importlib.import_module, _WORKERS_IMPORT)
-            return client
-        _require_answer("Dask scheduler", self._host, _DASK_PORT)
         try:
-            client = distributed.Client(f"tcp://{self._host}", timeout=_PATIENCE)
-        except (OSError, TimeoutError) as error:
-            raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
-        return self._open.enter_context(client)
+            return _opened(list(self._pool.map(_text_of, [function] * len(texts), texts)))
+        except BrokenProcessPool as error:
+            raise CommandError(_dying("processes of this machine", error)) from error
+
+
+class _Dask(contextlib.AbstractContextManager["_Dask"]):
+    """`dask.distributed`, which retries tasks of workers that died."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._client: Any = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def run(self, function: str, tasks: Sequence[Task]) -> list[Result]:
+        texts = [json.dumps(task) for task in tasks]
+        distributed = _distributed()
+        if self._client is None:
+            _require_answer("Dask scheduler", self._host, _DASK_PORT)
+            try:
+                self._client = distributed.Client(f"tcp://{self._host}", timeout=_PATIENCE)
+            except (OSError, TimeoutError) as error:
+                raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
+        return self._mapped(distributed, self._client, function, texts)
 
     def _mapped(
         self, distributed: Any, client: Any, function: str, texts: list[str]
@@ -140,11 +151,8 @@ class _Dask(contextlib.AbstractContextManager["_Dask"]):
         try:
             done = client.gather(client.map(_text_of, [function] * len(texts), texts, pure=False))
         except distributed.KilledWorker as error:
-            raise CommandError(
-                f"Found the workers of the Dask cluster at {self._host} dying over one piece of "
-                f"work ({_said(error)}); nothing was changed. Give them more memory, or make a "
-                "store of more buckets, whose pieces are smaller, and run it again."
-            ) from error
+            workers = f"workers of the Dask cluster at {self._host}"
+            raise CommandError(_dying(workers, error)) from error
         except (OSError, CancelledError) as error:
             raise CommandError(_unreachable("Dask scheduler", self._host, error)) from error
         return _opened(done)
@@ -284,6 +292,14 @@ def _unreachable(what: str, host: str, error: Exception) -> str:
     return (
         f"Found no working {what} at {host} ({_said(error)}"
         "); nothing was changed. Check the address and the engine's log, or use --engine local."
+    )
+
+
+def _dying(workers: str, error: Exception) -> str:
+    return (
+        f"Found the {workers} dying over one piece of work ({_said(error)}); nothing was changed. "
+        "Give them more memory, make a store of more buckets, whose pieces are smaller, or use "
+        "--engine local, and run it again."
     )
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,30 +105,20 @@ def process(_: object) -> dict[str, int]:
     return {"id": os.getpid()}
 
 
-def test_workers_that_are_started_here_stay_until_all_is_done():
-    """Each takes seconds to start, which is more than many a piece of work."""
-    pytest.importorskip("distributed")
-    with engine_of("dask://local/1") as workers:
+def dying(_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_processes_that_are_started_here_stay_until_all_is_done():
+    """Each takes a second to start, which is more than many a piece of work."""
+    with engine_of("local/1") as workers:
         first, again = (workers.run(f"{__name__}:process", [{}]) for _ in range(2))
+        with pytest.raises(CommandError, match=r"processes of this machine dying .*--engine local"):
+            workers.run(f"{__name__}:dying", [{}])
     assert first == again
     assert first[0]["id"] != os.getpid()
     with pytest.raises(ProcessLookupError):
         os.kill(first[0]["id"], 0)
-
-
-def test_workers_start_while_their_work_is_got_ready(monkeypatch):
-    """And what hinders them is told where they are needed."""
-    distributed, begun = pytest.importorskip("distributed"), threading.Event()
-
-    def cluster(**_: object) -> None:
-        begun.set()
-        raise OSError("no room")
-
-    monkeypatch.setattr(distributed, "LocalCluster", cluster)
-    with engine_of("dask://local/1") as workers:
-        assert begun.wait(_MOST_SECONDS)
-        with pytest.raises(OSError, match="no room"):
-            workers.run("copy:copy", [])
 
 
 def test_spark_is_reached_where_no_file_was_started(spark):

@@ -80,7 +80,7 @@ engine_option = click.option(
     "--engine",
     default="local",
     show_default=True,
-    help="Where work on a store is done: local, dask://HOST:PORT or spark://HOST:PORT.",
+    help="Where work on a store is done: local, local/N, dask://HOST:PORT or spark://HOST:PORT.",
 )
 event_option = click.option(
     "--event", type=EVENT, default="delivered", show_default=True, help="What to promise."

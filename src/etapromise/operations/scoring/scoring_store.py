@@ -55,7 +55,7 @@ def score_store(
         service_level: the probability with which the dates shall be kept.
         at_risk_threshold: from which probability of being late on a parcel is at risk; by default
             `alert_threshold` of the model.
-        engine: where the work is done: "local", "dask://HOST:PORT" or "spark://HOST:PORT".
+        engine: where the work is done: see `engines.ENGINES`.
 
     Returns:
         How many parcels.
