@@ -28,7 +28,7 @@ def clock_at(gathered: HistoryAsOf, row: int, day: int) -> float:
 
 def test_the_way_is_what_the_whole_leaves_of_the_handling(gathered: HistoryAsOf) -> None:
     results, requests, clocks = gathered.outcomes, gathered.requests, gathered.encoder.clocks
-    way = results.way(requests, requests, clocks, OFFSET)
+    way = results.durations(requests, requests, clocks, OFFSET)[2]
     begun = start_clock(clocks, requests)
     both = (results.event_known_day < NEVER_DAY) & (results.pickup_known_day < NEVER_DAY)
     assert both.sum() > 1_000
@@ -50,8 +50,8 @@ def test_of_a_pickup_nobody_knows_before_it_is_received(gathered: HistoryAsOf) -
         (gathered.outcomes.start_day < day) & (gathered.outcomes.pickup_known_day >= day)
     )
     assert len(late)
-    way = gathered.outcomes.way(requests, requests, clocks, OFFSET)
-    then = gathered.outcomes.as_of(day).way(requests, requests, clocks, OFFSET)
+    way = gathered.outcomes.durations(requests, requests, clocks, OFFSET)[2]
+    then = gathered.outcomes.as_of(day).durations(requests, requests, clocks, OFFSET)[2]
     for row in late:
         now = clock_at(gathered, row, day)
         # Neither has lasted for any time on that day.
@@ -63,7 +63,7 @@ def test_without_pickup_scans_the_way_is_the_whole(gathered: HistoryAsOf) -> Non
     requests, clocks = gathered.requests, gathered.encoder.clocks
     never = np.full(len(requests), NEVER_DAY)
     results = replace(gathered.outcomes, pickup_day=never, pickup_known_day=never.astype(np.int32))
-    way = results.way(requests, requests, clocks, OFFSET)
+    way = results.durations(requests, requests, clocks, OFFSET)[2]
     whole = results.total(requests, clocks, OFFSET)
     for name in ("value", "start_clock", "known_day", "closed_day"):
         np.testing.assert_array_equal(getattr(way, name), getattr(whole, name))

@@ -379,7 +379,7 @@ def _digest(sweeps: Sequence[Sweep], day: int, then: Sequence[NDArray[np.int32]]
     Args:
         then: of each level of the encoder and each of its rows, what it is numbered by here.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.sha256()  # which processors have an instruction for
     for number, sweep in enumerate(sweeps):
         durations = sweep.durations
         started = int(np.searchsorted(durations.start_day, day))

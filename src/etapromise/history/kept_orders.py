@@ -167,7 +167,8 @@ class KeptOrders(KnownOrders):
         """The orders as they were asked for."""
         if numbers_name(encoder, self.tracked.event) != self.made_for:
             return super().requests(encoder)
-        numbers = np.empty((len(self), len(NUMBERS) + len(encoder.numeric)))
+        # A column after another: what goes over all orders goes over some of them.
+        numbers = np.empty((len(self), len(NUMBERS) + len(encoder.numeric)), order="F")
         for place, name in enumerate((*NUMBERS, *encoder.numeric)):
             numbers[:, place] = self._array(f"number {name}")
         order_day = self._array("order_day")
@@ -281,22 +282,25 @@ class KeptOrders(KnownOrders):
         used[positions] = True
         if len(level.columns) == 1 and "" in texts:
             used[texts.index("")] = True
+        if used.all():
+            return positions, texts
         place = np.cumsum(used) - 1
         return place[positions], [text for text, here in zip(texts, used, strict=True) if here]
 
     def _request_codes(self, encoder: Encoder, pickup_day: Ints) -> NDArray[np.int32]:
         names = encoder.level_names
         divided = [by_pickup_weekday(level) for level in encoder.levels]
-        codes = np.empty((len(self), len(names)), np.int32)
+        codes = np.empty((len(self), len(names)), np.int32, order="F")
         told = [place for place, whole in enumerate(divided) if whole is None]
-        codes[:, told] = self._codes("", encoder, [encoder.levels[place] for place in told])
+        own = self._codes("", encoder, [encoder.levels[place] for place in told])
+        codes.T[told] = own.T
         for place, whole in enumerate(divided):
             if whole is not None:
                 codes[:, place] = weekday_rows(codes[:, names.index(whole)], (pickup_day + 3) % 7)
         return codes
 
     def _codes(self, kind: str, encoder: Encoder, levels: Sequence[Level]) -> NDArray[np.int32]:
-        codes = np.empty((len(self), len(levels)), np.int32)
+        codes = np.empty((len(self), len(levels)), np.int32, order="F")
         for place, level in enumerate(levels):
             index = encoder.indexes[encoder.levels.index(level)]
             codes[:, place] = index.rows(*self._coded(_key_column(kind, level)))

@@ -94,7 +94,20 @@ class Outcomes:
             closed_day=self.closed_day,
         )
 
-    def handling(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
+    def durations(
+        self, requests: Requests, asked: Requests, clocks: Clocks, offset: float
+    ) -> tuple[Durations, Durations, Durations]:
+        """The whole durations, as `total` has them, the handling and the way after it.
+
+        Args:
+            requests: the orders, begun later by as long as declared disruptions held them.
+            asked: the same as they were asked for.
+        """
+        whole = self.total(requests, clocks, offset)
+        fetched = self._handling(asked, clocks, offset)
+        return whole, fetched, self._way(whole, fetched, requests, clocks, offset)
+
+    def _handling(self, requests: Requests, clocks: Clocks, offset: float) -> Durations:
         """Order to the carrier's possession, on the operational clock."""
         # A parcel delivered without a pick-up scan was picked up, nobody knows when.
         unscanned = (self.event_known_day < NEVER_DAY) & (self.pickup_known_day == NEVER_DAY)
@@ -109,24 +122,26 @@ class Outcomes:
         )
         return fetched.total(requests, clocks, offset)
 
-    def way(self, requests: Requests, asked: Requests, clocks: Clocks, offset: float) -> Durations:
+    def _way(
+        self,
+        whole: Durations,
+        fetched: Durations,
+        requests: Requests,
+        clocks: Clocks,
+        offset: float,
+    ) -> Durations:
         """The carrier's possession to event, on the operational clock.
 
         Of a service whose pick-ups are hardly ever scanned it is the whole duration.
-
-        Args:
-            requests: as `total` has them.
-            asked: as `handling` has them.
         """
-        whole = self.total(requests, clocks, offset)
-        fetched = self.handling(asked, clocks, offset)
-        days = np.exp(whole.value) - np.exp(fetched.value)
+        handled = np.exp(fetched.value)
+        days = np.exp(whole.value) - handled
         known = np.maximum(self.event_known_day, self.pickup_known_day)
         # On the day on which the pick-up was received, and before it, nobody knew of it.
         told = np.minimum(self.pickup_known_day, NEVER_DAY - 1)
         begun = np.maximum(
             _elapsed_at(clocks, requests.clock, told),
-            np.nan_to_num(start_clock(clocks, asked) + np.exp(fetched.value) - offset, nan=-np.inf),
+            np.nan_to_num(fetched.start_clock + handled - offset, nan=-np.inf),
         )
         scanned = self._scanned(requests)
         return Durations(

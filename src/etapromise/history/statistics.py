@@ -349,17 +349,17 @@ def build_statistics(
     sweeps = [
         Sweep(
             durations=durations,
-            codes=np.ascontiguousarray(codes[list(levels)]),
+            codes=codes if len(levels) == len(codes) else codes[list(levels)],
             table_sizes=[sizes[level] for level in levels],
             elapsed=encoder.clocks.elapsed,
             first_clock_day=encoder.clocks.first_day,
             settings=settings,
             paced_level=levels.index(SERVICE_LEVEL),
         )
-        for durations, levels in (
-            (outcomes.total(requests, encoder.clocks, settings.offset), range(len(sizes))),
-            (outcomes.handling(asked, encoder.clocks, settings.offset), HANDLING_LEVELS),
-            (outcomes.way(requests, asked, encoder.clocks, settings.offset), WAY_LEVELS),
+        for durations, levels in zip(
+            outcomes.durations(requests, asked, encoder.clocks, settings.offset),
+            (range(len(sizes)), HANDLING_LEVELS, WAY_LEVELS),
+            strict=True,
         )
     ]
     if not isinstance(settings, FittedEffectSettings):

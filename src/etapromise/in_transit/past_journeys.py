@@ -45,6 +45,7 @@ from etapromise.in_transit.states import ParcelScans, stage_number
 from etapromise.in_transit.transit_parts import REMAINING_OFFSET, Exits
 from etapromise.store.stored_history import StoredHistory
 from etapromise.tracking.contract import Event
+from etapromise.tracking.texts import Identifiers
 from etapromise.tracking.tracked import TrackedHistory
 
 _FILES: Final = ("shipments", "journeys", "scans")
@@ -92,12 +93,16 @@ def _of_week(
     """
     path, files = known.folder / "scans" / f"{week.name}.arrow", week.files(*_FILES)
     table = read_kept(path)
-    parts, orders = [], np.zeros(0, np.uint64)
-    if table is not None and about_kept(table)["files"] == files:
-        arrays = arrays_of_table(table)
+    parts, orders, before = [], np.zeros(0, np.uint64), files
+    if table is not None:
+        arrays, before = arrays_of_table(table), about_kept(table)["files"]
         orders = arrays.pop("orders")
         parts.append(ParcelScans(**arrays | {"facilities": tuple(arrays["facilities"])}))
-    if not np.isin(wanted, orders).all():
+        if before != files:
+            silent = digests[_silent_since(before, known.shipments_of(week), week)[rows]]
+            still = np.flatnonzero(np.isin(orders, silent))
+            parts, orders = [parts[0].take(still)], orders[still]
+    if before != files or not np.isin(wanted, orders).all():
         absent = ~np.isin(digests, orders)
         shipments = known.shipments_of(week).iloc[rows[absent]].reset_index(drop=True)
         parts.append(ParcelScans.of(shipments, week.scans_of(shipments, _EVER)))
@@ -107,6 +112,20 @@ def _of_week(
         parts = [whole]
     by_digest = np.argsort(orders)
     return parts[0].take(by_digest[np.searchsorted(orders, wanted, sorter=by_digest)])
+
+
+def _silent_since(before: Sequence[str], shipments: pd.DataFrame, week: StoredHistory) -> Mask:
+    """(n,) of which of a week's orders no scan came since it had some files.
+
+    Those alone whose scans are all there still, as they were: files never change.
+    """
+    fresh = set(week.files("scans")).symmetric_difference(
+        path for path in before if path.startswith("scans/")
+    )
+    if not fresh <= set(week.files("scans")):
+        return np.zeros(len(shipments), bool)
+    scanned = Identifiers(week.scanned_in(fresh).unique())
+    return np.asarray(scanned.rows(shipments["shipment_id"]) < 0)
 
 
 _DAY: Final = 86_400_000_000

@@ -313,9 +313,9 @@ class _Judged:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""
         gathered, rows = self._gathered, self._rows
         between = between_variances(gathered.encoder, gathered.statistics)
-        known = gathered.at_order.total[gathered.at_order.places(rows)]
-        seen = known[:, :, 1].astype(np.float64)
-        within = known[:, 0, 4].astype(np.float64) ** 2
+        known, places = gathered.at_order.total, gathered.at_order.places(rows)
+        seen = known[..., 1][places].astype(np.float64)
+        within = known[places, 0, 4].astype(np.float64) ** 2
         unknown = (between * PRIORS.new_key / (seen + PRIORS.new_key)).sum(axis=1)
         wider = np.sqrt(1.0 + unknown / np.maximum(within, 1e-12))
         middle = quantiles[:, [int(np.abs(self._levels - 0.5).argmin())]]

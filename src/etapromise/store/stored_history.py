@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -166,6 +167,13 @@ class StoredHistory(TrackedHistory):
         known_scans = self._received(known_scans)
         found: pd.DataFrame = known_scans[(known_scans["received_at"] < before).to_numpy()]
         return found
+
+    def scanned_in(self, paths: Set[str]) -> pa.ChunkedArray:
+        """The identifiers in some of its files of scans, one a scan."""
+        kinds = self.commit.partitions.values()
+        files = [file for each in kinds for file in each.get("scans", ()) if file.path in paths]
+        none = pa.chunked_array([], pa.string())
+        return self.layout.read(files, ["shipment_id"])["shipment_id"] if files else none
 
     def known_at(self, moment: pd.Timestamp) -> StoredHistory:
         """What had been received at a moment; still read where it is asked for."""
