@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from etapromise import errors
 from etapromise.errors import CommandError, EtapromiseError
+from etapromise.former_names import present_engine
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,6 +70,7 @@ class Engine(Protocol):
 
 def engine_of(name: str) -> Engine:
     """The engine of a name, see `ENGINES`."""
+    name = present_engine(name)
     try:
         where = urlsplit(name)
     except ValueError:  # brackets that do not close
@@ -77,7 +79,7 @@ def engine_of(name: str) -> Engine:
         return _Local()
     if re.fullmatch("local/[1-9][0-9]{0,2}", name):
         return _Processes(int(where.path.rpartition("/")[2]))
-    if where.scheme == "dask" and where.netloc not in {"", "local"}:
+    if where.scheme == "dask" and where.netloc:
         return _Dask(where.netloc)
     if where.scheme == "spark" and where.netloc:
         return _Spark(where.netloc)

@@ -31,5 +31,14 @@ def with_stage(progress: Callable[..., None]) -> Callable[[str, int, int], None]
     return progress
 
 
+def present_engine(engine: str) -> str:
+    """The name of an engine; processes of this machine were Dask's before."""
+    if not engine.startswith("dask://local/"):
+        return engine
+    present = engine.removeprefix("dask://")
+    _warn(f"engine={engine!r} is called {present!r} now.", stacklevel=6)
+    return present
+
+
 def _warn(text: str, *, stacklevel: int) -> None:
     warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)

@@ -111,7 +111,9 @@ def dying(_: object) -> None:
 
 def test_processes_that_are_started_here_stay_until_all_is_done():
     """Each takes a second to start, which is more than many a piece of work."""
-    with engine_of("local/1") as workers:
+    with pytest.warns(DeprecationWarning, match="'local/1' now"):
+        engine = engine_of("dask://local/1")
+    with engine as workers:
         first, again = (workers.run(f"{__name__}:process", [{}]) for _ in range(2))
         with pytest.raises(CommandError, match=r"processes of this machine dying .*--engine local"):
             workers.run(f"{__name__}:dying", [{}])
