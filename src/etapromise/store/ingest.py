@@ -43,7 +43,7 @@ from etapromise.tracking.mapped import mapped_tables
 from etapromise.tracking.python_objects import arrow_table_of, table_as_text
 from etapromise.tracking.sources import scan_parts
 from etapromise.tracking.tables import read_shipments
-from etapromise.tracking.texts import Identifiers, as_series
+from etapromise.tracking.texts import Identifiers, doubled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -221,7 +221,7 @@ class _Ingest:
 
     def take_shipments(self, source: Source | None, naive_time_zone: str | None) -> None:
         """Check shipments and lay them by their partitions."""
-        known = Identifiers(as_series(self._ids)) if source is not None else None
+        known = Identifiers(self._ids) if source is not None else None
         fresh_ids, fresh_places = [], []
         first = 0
         for batch in () if source is None else shipment_batches(source):
@@ -249,13 +249,13 @@ class _Ingest:
         )
         places = np.concatenate(fresh_places)
         self._came, self._came_ids = len(ids), ids
-        doubled = as_series(ids).duplicated().to_numpy()
-        if doubled.any():
+        again = doubled(ids)
+        if again.any():
             # Of one file the first row of a parcel counts, as when the tables are read; one that
             # is so large that it was read in parts is not asked for it.
-            again = ids.filter(pa.array(doubled))[0].as_py()
+            one = ids.filter(pa.array(again))[0].as_py()
             raise StoreError(
-                f"Found {int(doubled.sum())} shipments twice in one ingest, such as {again!r}; "
+                f"Found {int(again.sum())} shipments twice in one ingest, such as {one!r}; "
                 "expected each once. Remove the second rows, and ingest again: nothing was taken."
             )
         new = np.ones(len(ids), bool) if known is None else known.rows(ids) < 0
@@ -412,7 +412,7 @@ class _Ingest:
         self._notes += conflicts_told(conflicts, self._on_conflict)
         if self._on_conflict == "reject":
             first = conflicts.drop_duplicates("shipment_id")
-            row = Identifiers(as_series(self._came_ids)).rows(first["shipment_id"].astype(TEXT))
+            row = Identifiers(self._came_ids).rows(first["shipment_id"].astype(TEXT))
             rejects = rejects_of(first, np.concatenate(self._rows)[row])
             self._rejects["shipments"].append(rejects)
         return int(conflicts["shipment_id"].nunique())

@@ -27,15 +27,16 @@ from etapromise.tracking.files.table_files import require_once_each
 from etapromise.tracking.scans import scan_times
 from etapromise.tracking.sources import Part, scan_parts
 from etapromise.tracking.tables import check_scans, split_scans
-from etapromise.tracking.texts import Identifiers, as_series
+from etapromise.tracking.texts import Identifiers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from etapromise.tracking.sources import Source
 
-# Rows of a partition that wait in memory before they are staged.
+# Rows of a partition, and of all, that wait in memory before they are staged.
 _STAGED_AT_ONCE: Final = 32_768
+_MOST_WAITING: Final = 4_000_000
 _ROWS_AT_ONCE: Final = 262_144
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 
@@ -68,7 +69,7 @@ class KnownParcels:
     def __init__(self, ids: pa.ChunkedArray, places: NDArray[np.int64]) -> None:
         self._ids = ids
         self.places = places
-        self._rows = Identifiers(as_series(ids))
+        self._rows = Identifiers(ids)
 
     def rows(self, ids: pa.ChunkedArray) -> NDArray[np.int64]:
         """Their rows, -1 where unknown."""
@@ -104,14 +105,17 @@ class StagedRows:
         # As one number a row: rows of two numbers would be sorted as bytes, at ten times the cost.
         buckets = int(places[:, 1].max()) + 1
         number, found = pd.factorize(places[:, 0] * buckets + places[:, 1], sort=True)
-        sorted_rows = table.take(pa.array(np.argsort(number, kind="stable")))
         ends = np.cumsum(np.bincount(number, minlength=len(found)))
-        for one, start, end in zip(found, [0, *ends[:-1]], ends, strict=True):
+        each = np.split(np.argsort(number, kind="stable"), ends[:-1])
+        for one, rows in zip(found, each, strict=True):
             place = Partition(*(int(part) for part in divmod(one, buckets)))
             parts = self._waiting.setdefault(place, [])
-            parts.append(sorted_rows.slice(start, end - start))
+            # A copy: a slice that waits for more of its week would keep all the others in memory.
+            parts.append(table.take(pa.array(rows)))
             if sum(map(len, parts)) >= _STAGED_AT_ONCE:
                 self._write(place)
+        if sum(len(part) for parts in self._waiting.values() for part in parts) > _MOST_WAITING:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
