@@ -39,17 +39,23 @@ def told_of(files: list[Path]) -> str:
     return " ".join([*found.proposal.told, *found.proposal.questions])
 
 
-@pytest.mark.parametrize("kind", ["Retoure", "click_and_collect", "Test order"])
-def test_rows_of_another_kind_are_left_out_and_told(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        *(("Order type", kind) for kind in ("Retourenlieferung", "click_and_collect")),
+        *(("Order type", "Test order"), ("Menge", "-1")),
+    ],
+)
+def test_rows_of_another_kind_are_left_out_and_told(column: str, kind: str, tmp_path: Path) -> None:
     truth = parcels(5, 120)
-    table = plain(truth).assign(**{"Order type": "standard"})
-    others = table[::10].assign(**{"Order type": kind})
+    table = plain(truth).assign(**{column: "1"})
+    others = table[::10].assign(**{column: kind})
     others["order_id"] = "X" + others["order_id"]
     found, told = read(csv_of(pd.concat([table, others]), tmp_path / "kinds.csv"), tmp_path)
     assert_true(truth, told)
     assert told.accounts[0].left_aside == len(others)
     assert found.proposal is not None
-    assert any(f"12 rows are {kind!r} by Order type" in one for one in found.proposal.told)
+    assert any(f"12 rows are {kind!r} by {column}" in one for one in found.proposal.told)
 
 
 def test_a_payment_is_no_kind_of_order(tmp_path: Path) -> None:
@@ -409,3 +415,60 @@ def test_records_that_lie_in_an_object_by_their_keys(by: str, tmp_path: Path) ->
         document = {str(row["order_id"]): row for row in rows}
     _, found = read(json_of(document, tmp_path / "nested.json"), tmp_path)
     assert_true(truth, found)
+
+
+def test_a_history_of_states_is_no_table_of_orders(tmp_path: Path) -> None:
+    """What a shop processes before the pick-up is not on its way, whatever that is called."""
+    truth = parcels(5, 60)
+    steps = {
+        "Processing": truth["picked"] - DAYS / 8,
+        "Shipped": truth["picked"],
+        "Delivered": truth["delivered"],
+    }
+    rows = [
+        pd.DataFrame({"id_order": truth["id"], "state": step, "date_add": written(times, CLOCK)})
+        for step, times in {"Payment accepted": truth["ordered"], **steps}.items()
+    ]
+    table = pd.concat(rows)
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    files = [
+        *csv_of(orders.rename(columns={"order_id": "id_order"}), tmp_path / "orders.csv"),
+        *csv_of(table[table["date_add"] != ""], tmp_path / "history.csv"),
+    ]
+    _, told = read(files, tmp_path)
+    true = truth.set_index("id").loc[told.shipments["shipment_id"]]
+    assert local_dates(told.milestones["picked_up_at"], HOME) == dates(true["picked"])
+
+
+def test_codes_of_a_vendor_are_events_under_any_name(tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    steps = {"AF": truth["picked"], "X6": truth["picked"], "D1": truth["delivered"]}
+    rows = [
+        pd.DataFrame({"REF_02": truth["id"], "E1": code, "E5": written(times, "%Y%m%d")})
+        for code, times in steps.items()
+    ]
+    table = pd.concat(rows)
+    orders = (
+        plain(truth).drop(columns=["shipped_at"]).assign(delivered_on=truth["ordered"] + 5 * DAYS)
+    )
+    files = [
+        *csv_of(orders, tmp_path / "orders.csv"),
+        *csv_of(table[table["E5"] != ""], tmp_path / "edi.csv"),
+    ]
+    found, told = read(files, tmp_path)  # a doubtful date of the shop's needs no answer
+    assert_true(truth, told)
+    assert found.proposal is not None
+    assert any("the events tell deliveries" in one for one in found.proposal.told)
+
+
+def test_a_clock_behind_a_day_that_is_none_belongs_to_its_date(tmp_path: Path) -> None:
+    """Business Central writes a day before each time, and the first it knows for none."""
+    truth = parcels(5, 60)
+    midnight, none = f"{DAY}T00:00:00", "1753-01-01T00:00:00"
+    came = truth["delivered"].where(truth.index % 3 > 0)
+    table = plain(truth).assign(ordered_at=written(truth["ordered"], midnight))
+    table.insert(2, "ordered_time", written(truth["ordered"], "1754-01-01T%H:%M:%S"))
+    table["delivered_on"] = written(came, midnight, none)
+    _, told = read(csv_of(table, tmp_path / "central.csv"), tmp_path)
+    assert_true(truth.assign(delivered=came), told)
+    assert not len(told.accounts[1].rejects)

@@ -40,6 +40,9 @@ _ZEROS: Final = pa.array(
     ],
     pa.large_string(),
 )
+DAY_OF_NONE: Final = r"(?:0001-01-01|175[34]-01-01|1899-12-3[01]|1900-01-01|[29]999-12-31)"
+"""The first and the last day that databases and spreadsheets know, which they write for none."""
+_YEARS_OF_NONE: Final = (1, 1753, 1754, 1899, 1900, 2999, 9999)
 _NUMBER: Final = re.compile(r"^([+-]?[\d.,'\s\u00a0\u202f]*\d)\s*([^\W\d_]*)\.?$")
 
 
@@ -71,10 +74,13 @@ def meanings_of(
 
 def happened(times: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """(n,) which milestones there are; a placeholder is none."""
+    if pt.is_timestamp(times.type) or pt.is_date(times.type):
+        none = pc.is_in(pc.year(times), pa.array(_YEARS_OF_NONE, pa.int64()))
+        return np.asarray(pc.and_(times.is_valid(), pc.invert(none)).to_numpy(), dtype=bool)
     if not pt.is_large_string(times.type):
         return np.asarray(times.is_valid().to_numpy(), dtype=bool)
     said = pc.utf8_trim_whitespace(times)
-    blank = pc.is_in(said, _ZEROS)
+    blank = pc.or_(pc.is_in(said, _ZEROS), pc.match_substring_regex(said, f"^{DAY_OF_NONE}"))
     wordy = pc.fill_null(pc.invert(pc.match_substring_regex(said, "[0-9]")), fill_value=False)
     nothing = [word for word in said.filter(wordy).unique().to_pylist() if is_placeholder(word)]
     blank = pc.or_(blank, pc.is_in(said, pa.array(nothing, pa.large_string())))

@@ -294,6 +294,12 @@ def plain_time(text: str) -> str:
     return text.strip()
 
 
+# What systems that know no time without a day put before one.
+NO_DAY: Final = re.compile(
+    r"^(?:0001-01-01|175[34]-01-01|1899-12-3[01]|1900-01-0[01]|1970-01-01)[T ](?=\d\d:)"
+)
+
+
 def time_of_day(text: str) -> str | None:
     """A time of day as ``HH:MM:SS``, None where it is none; ``91203`` is ``09:12:03``.
 
@@ -303,7 +309,7 @@ def time_of_day(text: str) -> str | None:
         >>> time_of_day("9:12 pm")
         '21:12:00'
     """
-    plain = plain_time(text.strip().upper())
+    plain = plain_time(NO_DAY.sub("", text.strip()).upper())
     found = _DIGIT_CLOCK.match(plain.zfill(6)) if plain.isdigit() else _TIME_OF_DAY.match(plain)
     if found is None:
         return None

@@ -72,6 +72,9 @@ _RECORDED: Final = (
     ("milestones", "delivered"),
     ("shipments", "ordered_at"),
 )
+# So many rows an order or a parcel has at least in a history of its states.
+_HISTORY: Final = 1.5
+_KEYED: Final = 0.75
 # How many of them are tried.
 _TRIED_CODES: Final = 40
 # In so few rows codes need not repeat.
@@ -88,7 +91,7 @@ def as_scans(table: OwnTable) -> float:
 
 def _of_records(table: OwnTable, when: float) -> bool:
     """Whether what would be the time of events is one of orders or parcels, as of their records."""
-    if table.rows:
+    if table.rows or _is_history(table):
         return False
     return any(
         score_name(one.name, *role) > when
@@ -96,6 +99,18 @@ def _of_records(table: OwnTable, when: float) -> bool:
         if _fit(one, "scans", "scanned_at", table) == when
         for role in _RECORDED
     )
+
+
+def _is_history(table: OwnTable) -> bool:
+    """Whether orders have several rows each, of several steps: no record of an order is such."""
+    several = any(
+        _HISTORY * one.distinct < one.rows
+        and not one.dated
+        and any(score_name(one.name, "shipments", role) >= _KEYED for role in _NUMBERED_ROLES)
+        for one in table.profiles.values()
+    )
+    places = any(score_name(name, "shipments", "destination") >= _NAMED for name in table.profiles)
+    return several and not places and any(map(_says_steps, table.profiles.values()))
 
 
 def best_fit(table: OwnTable, part: str, role: str) -> float:
@@ -160,7 +175,8 @@ def _scan_score(profile: Profile, role: str, table: OwnTable, score: float) -> f
     elif role == "scanned_at" and events and score < _LEAST:
         # Events have a time, whatever it is called.
         is_past = not is_about(profile.name, "foreseen")
-        score = _LEAST if is_past and profile.times() is not None else score
+        dated = profile.times(numbers=profile.compact)
+        score = _LEAST if is_past and dated is not None else score
     if rows and role not in {"shipment_id", "carrier"}:
         # What is said once of a record is not said of each of its scans.
         inside = profile.name.startswith(f"{rows}.")
@@ -172,7 +188,7 @@ def _scan_score(profile: Profile, role: str, table: OwnTable, score: float) -> f
 
 def _of_events(table: OwnTable) -> bool:
     """Whether the rows of a table may be events: it says neither where parcels go nor of orders."""
-    return bool(table.rows) or not any(
+    return bool(table.rows or _is_history(table)) or not any(
         score_name(name, "shipments", role) >= _NAMED
         for name in table.profiles
         # An id of whatever may be a parcel's.
@@ -188,7 +204,7 @@ def _status_score(profile: Profile, score: float, *, events: bool) -> float:
         return score
     known = _understood(profile)
     if not named:
-        steps = _says_steps(profile)
+        steps = _says_steps(profile) or _codes_of_a_vendor(profile)
         return _KNOWN_CODES * known + _UNNAMED + _both_ends(profile) if steps else score
     if profile.bare_numbers:
         # Many vendors count their states: a number says less than a text beside it.
@@ -285,6 +301,18 @@ def _says_steps(profile: Profile) -> bool:
     )
 
 
+def _codes_of_a_vendor(profile: Profile) -> bool:
+    """Whether one vendor has all codes, and by its reading parcels are picked up and come."""
+    words = [str(word) for word in profile.words[:_TRIED_CODES]]
+    if not _are_codes(profile) or profile.bare_numbers:
+        return False
+    readings = ({one.read(word) for word in words} for one in vocabularies().values())
+    return any(
+        {"picked_up", "delivered"} <= read and Fault.UNKNOWN_VENDOR_CODE not in read
+        for read in readings
+    )
+
+
 def _says_states(profile: Profile) -> bool:
     """Whether half of a column's words are those of a parcel's journey."""
     words = [str(word) for word in profile.words[:_TRIED_CODES]]
@@ -292,10 +320,16 @@ def _says_states(profile: Profile) -> bool:
 
 
 def _of_no_country(profile: Profile) -> bool:
-    """Whether what is called a state has few values, of which none is a region of any country."""
-    if plain_name(profile.name.rpartition(".")[2]) != "state" or profile.distinct > _FEW_STATES:
+    """Whether what is called a state has few values, of which none is a region of any country.
+
+    Numbers of states are those of a shop's orders, and of few countries' regions.
+    """
+    called = plain_name(profile.name.rpartition(".")[2])
+    if not called.endswith("state") or profile.distinct > _FEW_STATES:
         return False
-    return not any(countries_with([str(word)]) for word in profile.words)
+    if profile.bare_numbers:
+        return True
+    return called == "state" and not any(countries_with([str(word)]) for word in profile.words)
 
 
 def _suits(profile: Profile, role: str, *, named: bool) -> bool:

@@ -34,6 +34,7 @@ from etapromise.tracking.proposals.guessed_times import (
     written_times,
 )
 from etapromise.tracking.time_words import (
+    NO_DAY,
     era_of,
     in_usual_years,
     plain_time,
@@ -255,7 +256,15 @@ class Profile:
         called = is_about(self.name, "clock") or _CLOCK_NAME.search(plain_name(self.name))
         if self._all_digits and not (called and self._as_clocks):
             return False
+        if not self._of_no_day and bool(beginning_with(words, NO_DAY).any()):
+            return False
         return bool(len(words)) and all(time_of_day(word) is not None for word in words)
+
+    @cached_property
+    def _of_no_day(self) -> bool:
+        """Whether they are times of day behind a day that is none: 1754-01-01T09:12:00."""
+        words = self.words[:TRIED]
+        return len(words) > 1 and bool(beginning_with(words, NO_DAY).all())
 
     @cached_property
     def _as_clocks(self) -> bool:
@@ -333,13 +342,12 @@ class Profile:
 
     def _guessed(self, *, numbers: bool, named: bool) -> TimeGuess | None:
         most = _NAMED if named else MOST
-        if self.other_calendar:
+        if self.other_calendar or self._of_no_day:
             return None
         if pt.is_timestamp(self.kind) or pt.is_date(self.kind):
             return stored_times(self.raw)
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
-            compact = self._all_digits and bool(beginning_with(self.words, _COMPACT).all())
-            if not numbers or compact:
+            if not numbers or self.compact:
                 return written_times(self.words, most) if numbers else None
             return numbered_times(self.words) or bare_days(self.words)
         era = era_of(self.words)
@@ -349,6 +357,11 @@ class Profile:
             return found
         told = f"years of the {era} era"
         return replace(found, era=era, why=f"{found.why}; {told}" if found.why else told)
+
+    @cached_property
+    def compact(self) -> bool:
+        """Whether they are days as digits, 20260131, perhaps with their clock."""
+        return self._all_digits and bool(beginning_with(self.words, _COMPACT).all())
 
     @cached_property
     def _all_digits(self) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from etapromise.normal_forms.numbers import UNITS
 from etapromise.tracking.column_names import is_about, names_of, plain_name
+from etapromise.tracking.mapped_columns import DAY_OF_NONE
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.proposal import OwnTable, Proposed
 from etapromise.tracking.written_times import WrittenTime, iso_times
@@ -142,7 +143,7 @@ def moments_of(column: pa.ChunkedArray, when: Proposed) -> pd.Series[Any]:
     iso = iso_times(column, WrittenTime(formats=formats, zone="UTC"))
     text = iso.to_pandas()
     # A key of no date, such as -1, is a year to pandas.
-    dated = text.astype(str).str.match(r"\d{4}-")
+    dated = text.astype(str).str.match(rf"(?!{DAY_OF_NONE})\d{{4}}-")
     found: pd.Series[Any] = pd.to_datetime(
         text.where(dated), utc=True, errors="coerce", format="ISO8601"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -51,6 +52,8 @@ _UNDER_WAY: Final = (
     *("label_created", "picked_up", "in_transit", "departed", "arrived", "transferred"),
     *("out_for_delivery",),
 )
+# From so many letters on a word may be the head of a longer one: Retourenlieferung.
+_COMPOUNDED: Final = 7
 # So many parcels tell whether two columns of deliveries agree.
 _ALWAYS: Final = 50
 
@@ -97,9 +100,18 @@ def deliveries_of_events(proposal: Proposal) -> None:
     """A shop's own date of delivery counts only where it is that of the carrier's events."""
     came, scans = proposal.milestones.get("delivered"), proposal.scans
     ids = [part.get("shipment_id") for part in (proposal.columns, proposal.scan_columns)]
-    if came is None or came.column is None or "delivered" not in statuses_of(proposal):
+    if came is None or "delivered" not in statuses_of(proposal):
         return
-    if scans is None or any(one is None or one.column is None for one in ids):
+    if came.asked:
+        # What is doubtful is not needed.
+        del proposal.milestones["delivered"]
+        proposal.told.append(f"the events tell deliveries, and no column is read: {came.asked}")
+        return
+    if (
+        came.column is None
+        or scans is None
+        or any(one is None or one.column is None for one in ids)
+    ):
         return
     when, status = (proposal.scan_columns[role] for role in ("scanned_at", "status"))
     if when.column is None or status.column is None:
@@ -281,7 +293,7 @@ def rows_of_other_kinds(proposal: Proposal) -> None:
         one = table.profiles[name]
         if not 1 < one.distinct <= _FEW_WORDS or one.times() is not None or is_about(name, "paid"):
             continue
-        words = [word for word in map(str, one.words) if _is_no_parcel(word)]
+        words = [word for word in map(str, one.words) if _is_no_parcel(word, name)]
         rows = _rows_of(table, name, words)
         if words and rows.mean() < _MOST_ROWS:
             out[name] = words
@@ -314,9 +326,17 @@ def rows_of_other_kinds(proposal: Proposal) -> None:
             proposal.told.append(f"{told}, leave them out: see leave_out in docs/mapping.md")
 
 
-def _is_no_parcel(word: str) -> bool:
-    """Whether a kind of order has its word, and no other than words around it."""
-    return plain_name(word) in names_of()["values"]["no parcel"]
+def _is_no_parcel(word: str, column: str) -> bool:
+    """Whether a kind of order is called so, alone or at the head of a compound, or is less than 0.
+
+    Fewer than no pieces come back.
+    """
+    said, known = plain_name(word), names_of()["values"]["no parcel"]
+    compound = " " not in said and any(
+        said.startswith(one) for one in known if len(one) >= _COMPOUNDED and " " not in one
+    )
+    back = is_about(column, "pieces") and re.fullmatch(r"-\d+(?:[.,]0+)?", word) is not None
+    return said in known or compound or back
 
 
 def tell_of_pick_ups(proposal: Proposal) -> None:

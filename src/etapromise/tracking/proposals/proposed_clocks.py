@@ -118,10 +118,12 @@ def tell_of_days_since_1904(proposal: Proposal) -> None:
 
 def _clock_beside(table: OwnTable, one: Proposed, clocks: list[str]) -> str | None:
     """The clock of a date: one of its name, else the next column where that is called a clock."""
-    if one.guess is None or one.guess.clock or one.guess.midnights or one.column is None:
+    if one.guess is None or one.guess.clock or one.column is None:
         return None
     said = _stem(without_words(one.column, "moment"))
     same = [name for name in clocks if said and said == _rest(name)]
+    if one.guess.midnights:
+        return next(iter(same), None)
     names = list(table.profiles)
     after = names[names.index(one.column) + 1 :][:1]
     beside = [
@@ -148,9 +150,10 @@ def _stem(name: str) -> str:
 def _with_clock(one: Proposed, name: str) -> Proposed:
     if one.guess is None:
         return one
+    details = {key: told for key, told in one.details.items() if key != "plain_dates"}
     return replace(
         one,
         why=f"{one.why}; {name!r} has its time of day",
-        details={**one.details, "clock_column": name},
-        guess=replace(one.guess, clock=True),
+        details={**details, "clock_column": name},
+        guess=replace(one.guess, clock=True, midnights=False),
     )

@@ -38,6 +38,8 @@ _MOSTLY: Final = 0.5
 _ON_ITS_WAY: Final = frozenset(
     {"in_transit", "arrived", "departed", "out_for_delivery", "attempted"}
 )
+# What words say of parcels on their way, and of orders in a shop as well.
+_BEFORE: Final = frozenset({"in_transit", "departed"})
 _OF_A_SCAN: Final = ("shipment_id", "scanned_at", "status")
 
 
@@ -245,13 +247,14 @@ def doubt_words(proposal: Proposal, table: OwnTable) -> None:
     """Codes that their words alone call a delivery or a pick-up, where their place denies it.
 
     What most parcels go on after is no delivery, as one to a hub; a pick-up that comes after
-    another one, just before the delivery, is the van's.
+    another one, just before the delivery, is the van's; what comes before the pick-up is the
+    shop's, whatever is "processing" there.
     """
     parts = [proposal.scan_columns.get(role) for role in _OF_A_SCAN]
     said = {
         code: status
         for code, (status, _, _) in proposal.statuses.items()
-        if status in {"delivered", "picked_up"}
+        if status in {"delivered", "picked_up", *_BEFORE}
     }
     if not said or any(one is None or one.column is None for one in parts):
         return
@@ -266,7 +269,10 @@ def doubt_words(proposal: Proposal, table: OwnTable) -> None:
     for code, meant in said.items():
         ours = frame["code"] == code
         going_on = frame["means"].isin(_ON_ITS_WAY) & ~ours
-        if meant == "picked_up":
+        if meant in _BEFORE:
+            taken = frame["at"].where(frame["means"] == "picked_up")
+            again = ours & (taken.groupby(frame["id"], sort=False).transform("min") > frame["at"])
+        elif meant == "picked_up":
             others = frame["at"].where((frame["means"] == "picked_up") & ~ours)
             first = others.groupby(frame["id"], sort=False).transform("min")
             again = ours & (first < frame["at"])
@@ -278,7 +284,10 @@ def doubt_words(proposal: Proposal, table: OwnTable) -> None:
         n = proposal.statuses[code][1]
         share = f"{100 * again.sum() / ours.sum():.0f} % of its scans come"
         following = frame["means"].shift(-1)[again & (frame["id"] == frame["id"].shift(-1))]
-        if meant == "delivered":
+        if meant in _BEFORE:
+            why = f"{share} before the pick-up, in the shop; please check"
+            proposal.statuses[code] = "label_created", n, why
+        elif meant == "delivered":
             why = f"{share} before the parcel goes on: does it mean in_transit, or another status?"
             proposal.statuses[code] = "?", n, why
         elif following.isin(["delivered", "attempted"]).mean() > _MOSTLY:
