@@ -118,25 +118,20 @@ class Quote(NamedTuple):
 
 
 class Levels:
-    """Probabilities whose dates are read off answers. Immutable."""
+    """Probabilities, ascending, whose dates are read off answers. Immutable."""
 
-    __slots__ = ("_address", "_alive", "_days", "_order")
+    __slots__ = ("_address", "_alive", "_days")
 
     def __init__(self, levels: Sequence[float]) -> None:
-        order = np.argsort(levels, kind="stable")
-        ascending = np.array(levels, np.float64)[order]
-        # Where in the ascending ones each stands.
-        self._order = np.argsort(order).tolist()
-        self._alive = ascending
-        self._address = ascending.ctypes.data
-        self._days = ctypes.c_int32 * len(ascending)
+        self._alive = np.array(levels, np.float64)
+        self._address = self._alive.ctypes.data
+        self._days = ctypes.c_int32 * len(levels)
 
     def days(self, model: int, answer: Answer) -> list[int]:
         """The first days to reach each, from day 0, of what the model at an address answered."""
         found = self._days()
         _days(model, answer, len(found), self._address, ctypes.addressof(found))
-        day = found[:]
-        return [day[place] for place in self._order]
+        return found[:]
 
 
 _WIDENED: Final = ("carrier", "service", "destination_region")

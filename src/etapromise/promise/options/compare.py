@@ -263,14 +263,12 @@ def _ask_wishes(
         if hours and "window_days" in policy.rank:
             one.windows = booked_windows(one.promise, hours, probability=policy.window_level)
         measures = {
-            "price": math.nan if one.price is None else one.price,
-            "co2_kg": math.nan if one.co2_kg is None else one.co2_kg,
+            "price": one.price,
+            "co2_kg": one.co2_kg,
             "days": days,
             "usual_days": float(day_number(one.promise.percentile(50)) - first),
             "late": 1.0 - one.confidence,
-            "window_days": float(day_number(one.windows[0].date) - first)
-            if one.windows
-            else math.nan,
+            "window_days": float(day_number(one.windows[0].date) - first) if one.windows else None,
             "cost": one.sending + days,
         }
         marks = {**one.option, "booked_window": bool(one.windows)}

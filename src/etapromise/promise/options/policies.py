@@ -57,19 +57,20 @@ class ShopperPolicy:
     window_level: float = 0.9
 
     def key(
-        self, measures: Mapping[str, float], marks: Mapping[str, bool], quickest: float
+        self, measures: Mapping[str, float | None], marks: Mapping[str, bool], quickest: float
     ) -> tuple[float, ...]:
         """By which options are sorted, the best first.
 
         Args:
-            measures: MEASURES of the option; NaN, not known, comes last.
+            measures: MEASURES of the option; None, not known, comes last.
             marks: what the option says of itself.
             quickest: the least `days` of all options that can be promised.
         """
         missing = (float(not marks.get(name, False)) for name in self.first)
-        late = float(not measures["days"] - quickest <= self.within_days)
+        days = measures["days"]
+        late = float(days is None or days - quickest > self.within_days)
         ranked = (measures[name] for name in self.rank)
-        return (*missing, late, *(math.inf if math.isnan(one) else one for one in ranked))
+        return (*missing, late, *(math.inf if one is None else one for one in ranked))
 
 
 def shipped_policies() -> str:

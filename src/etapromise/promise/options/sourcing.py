@@ -133,14 +133,12 @@ class _Plan:
         options = [parcel.option for parcel in self.parcels]
         windows = [day_number(option.windows[0].date) for option in options if option.windows]
         measures = {
-            "price": math.nan if self.price is None else self.price,
-            "co2_kg": math.nan if self.co2 is None else self.co2,
+            "price": self.price,
+            "co2_kg": self.co2,
             "days": self.days(first),
             "usual_days": float(day_number(self.promise.percentile(50)) - first),
             "late": 1.0 - self.promise.confidence,
-            "window_days": float(max(windows) - first)
-            if len(windows) == len(options)
-            else math.nan,
+            "window_days": float(max(windows) - first) if len(windows) == len(options) else None,
             "cost": self.days(first) + sum(float(each.option.get("cost", 0)) for each in options),
         }
         marks = {
