@@ -297,3 +297,8 @@ def test_nothing_is_nothing_in_other_languages() -> None:
     for said in ("#N/D", "#NV", "s/d", "Ninguno", "aucun", "keine", "нет", "無", "なし"):
         assert normal_text(said) is None, said
     assert normal_text("Keinemann") == "Keinemann"
+
+
+@pytest.mark.parametrize("word", ["(unbekannt)", "Non renseigné", "不明", "(not set)"])
+def test_a_word_for_unknown_is_no_name(word: str) -> None:
+    assert normal_text(word) is None

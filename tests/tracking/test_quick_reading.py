@@ -27,6 +27,7 @@ PLACEHOLDERS = [
     "1.#QNAN",
     "#N/A N/A",
     "unknown",
+    "(unbekannt)",
     "---",
     "1.#IND",
     "12.0",

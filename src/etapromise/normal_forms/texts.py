@@ -27,6 +27,10 @@ _PLACEHOLDERS: Final = frozenset(
         # As spreadsheets and people write them in other languages.
         *("#n/d", "#nv", "#n/v", "#nd", "s/d", "ninguno", "ninguna", "nenhum", "nessuno", "aucun"),
         *("keine", "geen", "ingen", "brak", "yok", "нет", "無", "无", "なし", "없음"),
+        *("(unknown)", "(not set)", "not set", "unbekannt", "(unbekannt)", "keine angabe", "k.a."),
+        *("inconnu", "non renseigné", "desconocido", "desconhecido", "sconosciuto", "onbekend"),
+        *("n.v.t.", "nieznany", "brak danych", "okänd", "ukendt", "ukjent", "tuntematon"),
+        *("neznámý", "bilinmiyor", "неизвестно", "невідомо", "不明", "未知", "알 수 없음"),
     }
 )
 # Only punctuation: dashes, dots, question marks.
