@@ -190,8 +190,10 @@ COMMANDS = {
     ),
     "monitor": Command(
         f"monitor --model {{0}}/models/current {TABLES} --as-of {NOW:{DAY}} --days 14 "
-        "--refresh-every 14 --promises model --out {0}/report",
-        files_seen("report/promises.parquet", "report/monitor.json", "report/report.html"),
+        "--refresh-every 14 --promises model --out {0}/report --told {0}/told.json",
+        files_seen(
+            "report/promises.parquet", "report/monitor.json", "report/report.html", "told.json"
+        ),
         codes=(0, 3),
     ),
     "sample": Command(
