@@ -403,7 +403,7 @@ def test_each_wait_by_hour_has_its_soonest() -> None:
     """Compiled code would read behind the end of the shorter table."""
     one = DispatchCalendars.unknown()
     waits = {"wait_row": np.ones(1, np.int32), "wait": np.zeros((1, 7, 25))}
-    with pytest.raises(ValueError, match="1 waits by hour, and the soonest of 0"):
+    with pytest.raises(ValueError, match="1 waits by hour, the soonest of 0"):
         replace(one, **waits)
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from etapromise.array_types import Floats
-from etapromise.calendars.dispatch import Dispatch
+from etapromise.calendars.dispatch import Dispatch, DispatchCalendars
+from etapromise.calendars.waits_by_hour import WaitsByHour
 from etapromise.calendars.working_clocks import Clocks, named_holidays
 from etapromise.errors import extra_needed
 from etapromise.former_names import former_name
@@ -159,9 +160,16 @@ def _warehouse(dispatch: Dispatch, row: int, kinds: Mapping[str, set[int]]) -> W
         week=_week(calendars.weeks[row]),
         other_weeks={},
         holidays=_shares(calendars.holiday_weights[row], kinds, country if row else None),
-        cut_offs=() if waits else tuple(tuple(map(_clock, seconds)) for seconds in week),
-        waits=tuple(map(_week, calendars.wait[waits - 1, :, :-1])) if waits else None,
+        cut_offs=() if waits and not any(week) else tuple(tuple(map(_clock, day)) for day in week),
+        waits=_waits(calendars, row) if waits else None,
     )
+
+
+def _waits(calendars: DispatchCalendars, row: int) -> tuple[tuple[float, ...], ...]:
+    """Working days to the pick-up at the start of each hour of Monday … Sunday."""
+    number = calendars.wait_row[row] - 1
+    hours = WaitsByHour(calendars.wait[number], calendars.cut_off[row], calendars.missed[number])
+    return tuple(map(_week, hours.at_starts()))
 
 
 def _week(shares: Sequence[float] | Floats) -> tuple[float, ...]:

@@ -71,6 +71,7 @@ _LAYOUT: Final = ArrayLayout(
     ),
     wait_row=Array("int32", "rows", low=0),
     wait=Array("float64", "waits", 7, HOURS_A_DAY + 1, low=0.0, high=float(_LONGEST_WAIT)),
+    missed=Array("float64", "waits", 7, low=0.0, high=1.0),
     soonest=Array("uint8", "waits", 7, HOURS_A_DAY, high=_LONGEST_WAIT),
 )
 # Of the table of special days, which is made of the arrays; and what it has where there is none.
@@ -102,6 +103,7 @@ class DispatchCalendars(ArrayRecord):
         wait: (d, 7, 25) working days from the start of an order's day to its pick-up, by weekday,
             at the start of each hour and the day's end, linear in between. A later order never
             waits for an earlier day.
+        missed: (d, 7) working days more from the weekday's cut-off on.
         soonest: (d, 7, 24) working days likewise, of each hour: one in ten at least is picked up
             by then, and none is reckoned with before.
     """
@@ -117,6 +119,7 @@ class DispatchCalendars(ArrayRecord):
     dated_cut_offs: Ints = field(default_factory=lambda: np.zeros((0, 4), np.int64))
     wait_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     wait: Floats = field(default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY + 1)))
+    missed: Floats = field(default_factory=lambda: np.zeros((0, 7)))
     soonest: NDArray[np.uint8] = field(
         default_factory=lambda: np.zeros((0, 7, HOURS_A_DAY), np.uint8)
     )
@@ -126,17 +129,19 @@ class DispatchCalendars(ArrayRecord):
         return float(np.mean(self.wait_row > 0))
 
     def __post_init__(self) -> None:
-        """Where no row has waits, none need be named.
+        """Where no row has waits, none need be named; by default no cut-off adds to them.
 
         Raises:
             ValueError: of other waits than there are it is told when orders are picked up the
-                soonest; compiled code reads both by the same row.
+                soonest, or what a cut-off costs; compiled code reads all by the same row.
         """
         if not len(self.wait):
             object.__setattr__(self, "wait_row", np.zeros(len(self.cut_off), np.int32))
-        if len(self.soonest) != len(self.wait):
-            message = f"{len(self.wait)} waits by hour, and the soonest of {len(self.soonest)}"
-            raise ValueError(message)
+        if not len(self.missed):
+            object.__setattr__(self, "missed", np.zeros((len(self.wait), 7)))
+        if not len(self.wait) == len(self.soonest) == len(self.missed):
+            found = f"the soonest of {len(self.soonest)}, and the cut-offs of {len(self.missed)}"
+            raise ValueError(f"{len(self.wait)} waits by hour, {found}")
 
     def special(self, first_day: int, days: int) -> NDArray[np.uint8] | None:
         """(w, days) per cent of a working day, from `first_day` on; None if no day is special.
@@ -201,7 +206,7 @@ class _DispatchStruct(ctypes.Structure):
     _fields_ = native.fields(
         "p cut_off weeks holiday_weights handling; l steps; p holidays elapsed; l days "
         "first_day; p special round_start round_second round_wait dated_start dated_day "
-        "dated_second dated_wait wait_row wait soonest"
+        "dated_second dated_wait wait_row wait missed soonest"
     )
 
 
@@ -251,6 +256,7 @@ class Dispatch:
         if len(calendars.wait):
             arrays["wait_row"] = np.ascontiguousarray(calendars.wait_row, np.int32)
             arrays["wait"] = np.ascontiguousarray(calendars.wait, np.float64)
+            arrays["missed"] = np.ascontiguousarray(calendars.missed, np.float64)
             arrays["soonest"] = np.ascontiguousarray(calendars.soonest, np.uint8)
         struct = _DispatchStruct(
             steps=calendars.handling.shape[1] - 1,

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from etapromise.array_types import Floats, Ints, Mask, with_rows
+from etapromise.array_types import Floats, Ints, with_rows
 from etapromise.calendars.dispatch import (
     DISPATCH_LEVELS,
     HOURS_A_DAY,
@@ -19,7 +19,8 @@ from etapromise.calendars.dispatch import (
     DispatchCalendars,
 )
 from etapromise.calendars.handling_curves import HARDLY_EVER, MOST_WAITS, hourly_waits
-from etapromise.calendars.working_clocks import HOLIDAY_KINDS, KEPT, Clocks
+from etapromise.calendars.waits_by_hour import WaitsByHour, rising
+from etapromise.calendars.working_clocks import HOLIDAY_KINDS, Clocks, holiday_table
 from etapromise.shrinkage import PRIORS, shrunk
 
 # The level at which a warehouse's hours are told apart from those of others.
@@ -32,9 +33,9 @@ _WAREHOUSE_EVIDENCE: Final = 12
 _CLOSED_BELOW: Final = 0.05
 _OPEN_ABOVE: Final = 0.35
 # A holiday with less than the first share of the pick-ups expected is closed, with more than the
-# second an ordinary day.
+# second an ordinary day: of a kind there are one or two at first, and days vary.
 _HOLIDAY_CLOSED_BELOW: Final = 0.2
-_ORDINARY_FROM: Final = 0.7
+_ORDINARY_FROM: Final = 0.5
 # A cut-off is believed when it explains this many times the variance of one parcel: the penalty of
 # a searched change point (Yao 1988, with a few thousand orders).
 _CUT_OFF_EVIDENCE: Final = 16.0
@@ -76,7 +77,17 @@ def learn_dispatch(
     """
     if not len(order_day):
         return Dispatch.unknown(clocks)
-    orders = _Orders(order_day, second, pickup_day, calendar, clocks.holidays, clocks.first_day)
+    unseen = holiday_table(clocks.calendars, clocks.first_day, clocks.last_day)
+    orders = _Orders(
+        order_day=order_day,
+        second=second,
+        pickup_day=pickup_day,
+        calendar=calendar,
+        holidays=clocks.holidays,
+        unseen=np.where(unseen, unseen, clocks.holidays),
+        carriers=clocks.holiday_weights[0],
+        first_day=clocks.first_day,
+    )
     names: list[str] = []
     rows = [orders.described(None)]
     spread: list[NDArray[np.uint8] | None] = [None]
@@ -124,12 +135,15 @@ def _with_hours(
     hours = hourly_waits(warehouse, weeks > 0.5, order_day, second, worked)
     found: list[tuple[DispatchCalendars, NDArray[np.uint8] | None]] = []
     for number, (wider, week) in enumerate(zip(around, weeks, strict=True)):
-        step = _step_log_likelihood(week, *parts[number], int(wider.cut_off[0, 0]))
+        step = _step_log_likelihood(week, *parts[number], int(wider.cut_off.min()))
         if not (week > 0.5).any() or step > hours.log_likelihood[number] + _STEP_GAIN:
             found.append((wider, None))
             continue
-        wait, soonest = _at_hours(week > 0.5, hours.mean[number])[None], hours.soonest[number]
-        found.append((replace(wider, wait=wait, soonest=soonest[None]), soonest))
+        cut_off = _cut_off(week, *parts[number], int(wider.cut_off.min()))
+        waits = WaitsByHour.told_by(week > 0.5, hours.mean[number], cut_off, parts[number])
+        soonest = hours.soonest[number]
+        own = _with_waits(wider, waits, soonest)
+        found.append((own, soonest))
     return found
 
 
@@ -153,10 +167,12 @@ class _Orders:
     pickup_day: Ints
     calendar: Ints
     holidays: NDArray[np.uint8]
+    unseen: NDArray[np.uint8]  # the same before any was seen
+    carriers: Floats  # (4,) factors on the kinds, by the network's deliveries
     first_day: int
 
     def take(self, rows: Ints) -> _Orders:
-        return with_rows(self, rows, "holidays", "first_day")
+        return with_rows(self, rows, "holidays", "unseen", "carriers", "first_day")
 
     def described(
         self, around: DispatchCalendars | None, spread: NDArray[np.uint8] | None = None
@@ -168,27 +184,23 @@ class _Orders:
         """
         week = self.week(around)
         worked = _worked_days(week, self.order_day, self.pickup_day)
-        inherited = NO_CUT_OFF if around is None else int(around.cut_off[0, 0])
+        inherited = NO_CUT_OFF if around is None else int(around.cut_off.min())
         cut_off = _cut_off(week, self.order_day, self.second, worked, inherited)
-        wait = _waits(week, self.order_day, self.second, worked, cut_off, around)
-        soonest = np.floor(wait[:, :, :-1] + HARDLY_EVER).astype(np.uint8)
-        if len(wait):
-            cut_off = NO_CUT_OFF
-            # The mean is no floor: where waits vary, or have become shorter, many end before it.
-            own = _soonest(self.order_day, self.second, worked) if spread is None else spread
-            soonest = np.minimum(soonest, own)
-        late = self.second >= cut_off
+        hours = _waits(week, self.order_day, self.second, worked, cut_off, around)
+        late = self.second >= cut_off if hours is None else 0
         handling = _worked_days(week, self.order_day + late, self.pickup_day)
-        return DispatchCalendars(
+        row = DispatchCalendars(
             cut_off=np.full((1, 7), cut_off, np.int32),
             weeks=week[None, :],
             holiday_weights=self._holiday_weights(around),
             handling=_cumulative(handling, around)[None, :],
             special_days=np.zeros((0, 4), np.int64),
-            wait_row=np.full(1, len(wait), np.int32),
-            wait=wait,
-            soonest=soonest,
         )
+        if hours is None:
+            return row
+        # The mean is no floor: where waits vary, or have become shorter, many end before it.
+        own = _soonest(self.order_day, self.second, worked) if spread is None else spread
+        return _with_waits(row, hours, np.minimum(np.floor(hours.at_starts() + HARDLY_EVER), own))
 
     def week(self, around: DispatchCalendars | None) -> Floats:
         """(7,) share of an ordinary day that is worked, Monday … Sunday."""
@@ -216,12 +228,11 @@ class _Orders:
                 near = near[(near >= day.min()) & (near <= day.max())]
                 near = near[kinds[near] == 0]
                 if len(near):
-                    observed[kinds[holiday] - 1] += counts[holiday]
-                    expected[kinds[holiday] - 1] += counts[near].mean()
-        # What was not seen yet is like all that was.
-        observed[: KEPT - 1] += observed[KEPT - 1 :].sum()
-        expected[: KEPT - 1] += expected[KEPT - 1 :].sum()
-        usual = np.full(HOLIDAY_KINDS, 0.5) if around is None else around.holiday_weights[0]
+                    # What is not seen yet is like those that were as wide.
+                    for kind in {kinds[holiday], self.unseen[calendar, holiday]}:
+                        observed[kind - 1] += counts[holiday]
+                        expected[kind - 1] += counts[near].mean()
+        usual = self.carriers if around is None else around.holiday_weights[0]
         weights = shrunk(observed, expected, usual, PRIORS.warehouse_holidays)
         weights[weights < _HOLIDAY_CLOSED_BELOW] = 0.0
         weights[weights > _ORDINARY_FROM] = 1.0
@@ -276,6 +287,18 @@ def _cut_off(week: Floats, order_day: Ints, second: Ints, worked: Floats, inheri
     return high
 
 
+def _with_waits(row: DispatchCalendars, hours: WaitsByHour, soonest: Floats) -> DispatchCalendars:
+    """The row, whose hours of the week tell the wait, and (7, 24) the soonest pick-ups."""
+    return replace(
+        row,
+        cut_off=hours.cut_off[None],
+        wait_row=np.ones(1, np.int32),
+        wait=hours.edges[None],
+        missed=hours.missed[None],
+        soonest=soonest.astype(np.uint8)[None],
+    )
+
+
 def _waits(
     week: Floats,
     order_day: Ints,
@@ -283,23 +306,23 @@ def _waits(
     worked: Floats,
     cut_off: int,
     around: DispatchCalendars | None,
-) -> Floats:
-    """(1, 7, 25) working days to the pick-up, or (0, 7, 25): a cut-off says it.
+) -> WaitsByHour | None:
+    """Working days to the pick-up by the hour of the week; None: a cut-off says it.
 
     Where handling goes on around the clock the pick-up moves with the hour, without a step. So the
-    mean wait of each hour of the week, rising (isotonic regression, Barlow & Brunk 1972; it may be
-    a step itself). A cut-off needs one number for it, and stands unless the hours explain clearly
-    more.
+    mean wait of each hour of the week. A cut-off needs one number for it, and stands unless the
+    hours explain clearly more.
     """
-    none = np.zeros((0, 7, HOURS_A_DAY + 1))
-    inherited = none if around is None else around.wait
+    inherited = None
+    if around is not None and len(around.wait):
+        inherited = WaitsByHour(around.wait[0], around.cut_off[0], around.missed[0])
     if len(worked) < _OWN_EVIDENCE:
         return inherited
     worked = np.minimum(worked, np.quantile(worked, 0.9) + 1.0)
     day, hour = (order_day + 3) % 7, second // 3600
     works = week > 0.5
     if not works.any():
-        return none
+        return None
     # A step at the cut-off.
     stepped = worked - ((second >= cut_off) & works[day])
     by_day = np.bincount(day, stepped, 7) / np.maximum(np.bincount(day, minlength=7), 1)
@@ -307,20 +330,20 @@ def _waits(
     count, total = np.zeros((7, HOURS_A_DAY)), np.zeros((7, HOURS_A_DAY))
     np.add.at(count, (day, hour), 1.0)
     np.add.at(total, (day, hour), worked)
-    for usual in inherited:
+    if inherited is not None:
         count += PRIORS.warehouse_hours
-        total += PRIORS.warehouse_hours * (usual[:, :-1] + usual[:, 1:]) / 2.0
-    waits = _rising(works, total, count)
+        total += PRIORS.warehouse_hours * inherited.by_hour()
+    waits = rising(works, total, count)
     smooth_squares = float(((worked - waits[day, hour]) ** 2).sum())
     variance = max(smooth_squares / len(worked), 1e-3)
     gain = step_squares - smooth_squares
-    if len(inherited):
+    if inherited is not None:
         is_step = gain < -_CUT_OFF_EVIDENCE * variance
     else:
         is_step = gain < max(_HOURS_EVIDENCE * variance, _HOURS_EXPLAIN * step_squares)
     if is_step:
-        return none
-    return _at_hours(works, waits)[None]
+        return None
+    return WaitsByHour.told_by(works, waits, cut_off, (order_day, second, worked))
 
 
 def _soonest(order_day: Ints, second: Ints, worked: Floats) -> NDArray[np.uint8]:
@@ -340,43 +363,6 @@ def _soonest(order_day: Ints, second: Ints, worked: Floats) -> NDArray[np.uint8]
     total = near.sum(axis=2, keepdims=True)
     found = (np.cumsum(near, axis=2) <= _EXCEPTIONS * total).sum(axis=2)
     return np.where(total[:, :, 0] < _FEWEST_AROUND, 0, found).astype(np.uint8)
-
-
-def _rising(works: Mask, total: Floats, count: Floats) -> Floats:
-    """(7, 24) mean waits of which none ends before that of an earlier hour, over days and weeks.
-
-    Args:
-        works: (7,) working days: a wait from the next day on ends one later.
-        total: (7, 24) sums of waits, counted from each day's start.
-        count: (7, 24) how many; some hours may have none.
-    """
-    from scipy.optimize import isotonic_regression  # noqa: PLC0415 — only training needs it
-
-    before = np.concatenate([[0], np.cumsum(works)])
-    told = np.flatnonzero(count)
-    position = (total.ravel()[told] / count.ravel()[told]) + before[told // HOURS_A_DAY]
-    # The week goes round: the one in the middle of several has neighbours on both sides.
-    weeks = np.arange(5)[:, None]
-    rising = isotonic_regression(
-        (position + weeks * before[7]).ravel(), weights=np.tile(count.ravel()[told], len(weeks))
-    ).x
-    hours = np.arange(7 * HOURS_A_DAY)
-    at = np.interp(hours + 2 * len(hours), (told + weeks * len(hours)).ravel(), rising)
-    waits = at - 2 * before[7] - before[hours // HOURS_A_DAY]
-    return np.asarray(waits.reshape(7, HOURS_A_DAY))
-
-
-def _at_hours(works: Mask, middle: Floats) -> Floats:
-    """(7, 25) at the start of each hour and the day's end, from those in the hours' middle."""
-    edges = np.empty((7, HOURS_A_DAY + 1))
-    for day in range(7):
-        before, after = (day - 1) % 7, (day + 1) % 7
-        # Counted from the start of this day: a working day between two makes them one apart.
-        start = middle[before, -1] - works[before]
-        end = middle[after, 0] + works[day]
-        row = np.concatenate([[start], middle[day], [end]])
-        edges[day] = (row[:-1] + row[1:]) / 2.0
-    return np.maximum(edges, 0.0)
 
 
 def _neighbours(second: Ints, place: int) -> tuple[int, int]:

@@ -30,8 +30,21 @@ from etapromise.stored_arrays import (
 )
 
 HOLIDAY_KINDS: Final = 4
-"""Of a whole country, of a region, and where it was seen: kept by most carriers, worked by most."""
-KEPT, WORKED = 3, 4
+"""Wide and narrow ones, and where it was seen: kept by most carriers, worked by most."""
+WIDE, NARROW, KEPT, WORKED = 1, 2, 3, 4
+
+# Of a country whose trade works on many public holidays, those that it keeps (service calendars of
+# UPS and FedEx, 2024); any other of its holidays is a narrow one, as those of a single state are.
+_TRADE_KEEPS: Final = {
+    "US": {
+        "New Year's Day",
+        "Memorial Day",
+        "Independence Day",
+        "Labor Day",
+        "Thanksgiving Day",
+        "Christmas Day",
+    }
+}
 
 # Days of calendar before the first order: its local date may be another one.
 CALENDAR_BEFORE: Final = 2
@@ -63,9 +76,9 @@ class Clocks(ArrayRecord):
         services: service keys (level "service"); row 0 of `weeks` is any other.
         weeks: (services + 1, 7) weight of Monday … Sunday.
         calendars: place keys, country or country and region; row 0 of `holidays` is any other.
-        holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 one of the whole country, 2
-            one of the region only; of those seen, 3 one that most carriers keep, 4 one that most
-            work on.
+        holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 a wide one, of the whole
+            country, 2 a narrow one, of the region only or of the state's offices more than of
+            trade; of those seen, 3 one that most carriers keep, 4 one that most work on.
         holiday_weights: (services + 1, 4) factor on the weekday's weight on each kind of holiday.
         place_weeks: (calendars + 1, 7) whether anybody delivers there on Monday … Sunday; by
             default everywhere on every day.
@@ -257,7 +270,7 @@ def holiday_table(
 ) -> NDArray[np.uint8]:
     """(calendars + 1, days) the kinds of holidays of `Clocks.holidays`; row 0 has none.
 
-    Carriers keep the holidays of a whole country more often than those of one region.
+    Carriers keep wide holidays more often than narrow ones.
 
     Args:
         last_day: days since 1970-01-01, inclusive.
@@ -268,7 +281,9 @@ def holiday_table(
         country, region = key.split(_SEPARATOR)
         everywhere = named_holidays(country, "", first_day, last_day)
         for day, name in named_holidays(country, region, first_day, last_day).items():
-            unseen = 1 if day in everywhere else 2
+            # Two on one day have both names.
+            kept = _TRADE_KEEPS.get(country, {name}) & {name, *name.split("; ")}
+            unseen = WIDE if day in everywhere and kept else NARROW
             table[row, day - first_day] = (seen or {}).get((country, name), unseen)
     return table
 

@@ -36,10 +36,11 @@ struct etp_dispatch {
     const int32_t *dated_second;
     const int32_t *dated_wait;
     /* Working days from the start of an order's day to its pick-up, at the start of each hour of Monday
-     * … Sunday and the day's end (waits, 7, HOURS + 1), and the number of a row's from 1 on; 0 where a
-     * cut-off and `handling` say it. NULL: no row has any. */
+     * … Sunday and the day's end (waits, 7, HOURS + 1), and how many more from the cut-off on; and the
+     * number of a row's from 1 on, 0 where a cut-off and `handling` say it. NULL: no row has any. */
     const int32_t *wait_row; /* (rows,) */
     const double *wait;
+    const double *missed; /* (waits, 7) */
     /* (waits, 7, HOURS) working days after which one order in ten is picked up, of each hour. */
     const uint8_t *soonest;
 };
@@ -151,8 +152,9 @@ static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, i
                          int32_t second) {
     const int64_t *rounds = d->round_start ? d->round_start + (int64_t)row * 7 : NULL;
     const int64_t *dated = d->dated_start ? d->dated_start + row : NULL;
+    const int waits = d->wait && d->wait_row[row] > 0;
     if ((!rounds || rounds[0] == rounds[7]) && (!dated || dated[0] == dated[1]))
-        return day + (second >= d->cut_off[row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7]);
+        return day + (!waits && second >= d->cut_off[row * 7 + ((day + d->first_day + 3) % 7 + 7) % 7]);
     int64_t best = day + LONGEST_WAIT;
     for (int64_t at = day; at < best; at++, second = 0) {
         if (share_of(d, row, calendar, at) <= 0)
@@ -183,8 +185,11 @@ static etp_wait wait_at(const etp_dispatch *d, int32_t row, int32_t calendar, in
     const int32_t hour = second / 3600;
     const int64_t week = (int64_t)(d->wait_row[row] - 1) * 7 + weekday;
     const double *at = d->wait + week * (HOURS + 1) + hour;
-    const etp_wait found = {at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]),
-                            d->soonest[week * HOURS + hour]};
+    etp_wait found = {at[0] + (double)(second - hour * 3600) / 3600.0 * (at[1] - at[0]),
+                      d->soonest[week * HOURS + hour]};
+    /* Who misses the lorry waits longer; a date's own cut-off stands in for the weekday's. */
+    if (second >= d->cut_off[(int64_t)row * 7 + weekday] && !dated_on(d, row, day + d->first_day).count)
+        found.mean += d->missed[week];
     return found;
 }
 
