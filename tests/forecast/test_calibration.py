@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
+from etapromise.array_types import Floats
 from etapromise.forecast.calibration import (
     Calibration,
     CalibrationSettings,
+    Held,
+    PastDay,
     _sharing_luck,
     calibrate,
+    share_held,
 )
 
 EDGES = [0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.975, 0.99]
@@ -319,3 +324,69 @@ def test_storms_that_are_over_move_the_calibration_less_than_a_turn_that_stays()
     turn = moved(np.arange(100) < 3)
     storms = moved((np.arange(100) < 3) | (np.arange(100) % 12 < 1))
     assert storms < 0.9 * turn
+
+
+def past_days(pace: Callable[[Floats], Floats]) -> Iterator[PastDay]:
+    """Of orders whose hazard on their day is so many times the forecast's, which is one a day."""
+    rng = np.random.default_rng(11)
+    day = np.repeat(np.arange(120.0), 60)
+    taken = rng.exponential(size=len(day)) * 3.0 / pace(day)
+    for now in range(60, 117, 3):
+        then, after = day < now, (day >= now) & (day < now + 3)
+        arrived = day + taken < now
+        lasted = np.where(arrived, taken, now - day)
+        low = np.floor(taken[after])
+        yield PastDay(
+            u=-np.expm1(-lasted[then] / 3.0),
+            arrived=arrived[then],
+            age_days=now - day[then],
+            arriving=np.ones(then.sum()),
+            before=-np.expm1(-low / 3.0),
+            through=-np.expm1(-(low + 1.0) / 3.0),
+            weight=np.full(after.sum(), 0.15),
+        )
+
+
+@pytest.mark.parametrize(
+    ("pace", "least", "most"),
+    [
+        (lambda day: np.where(day < 66, 1.0, 0.5), 0.9, 1.0),  # a turn that stays
+        (lambda day: np.where(day // 6 % 2 == 0, 1.0, 0.4), 0.0, 0.2),  # over before it is known
+        (np.ones_like, 0.3, 0.7),
+    ],
+)
+def test_a_slowdown_corrects_dates_as_far_as_slowdowns_have_held(
+    pace: Callable[[Floats], Floats], least: float, most: float
+) -> None:
+    assert least <= share_held(past_days(pace), CalibrationSettings()).later <= most
+
+
+def test_a_recovery_counts_unless_recoveries_have_not_held() -> None:
+    def held(pace: Callable[[Floats], Floats]) -> float:
+        return share_held(past_days(pace), CalibrationSettings()).sooner
+
+    assert held(np.ones_like) > 0.7
+    assert held(lambda day: np.where(day < 66, 1.0, 1.6)) > 0.95
+    assert held(lambda day: np.where(day // 6 % 2 == 0, 1.0, 3.0)) < 0.4
+
+
+def test_what_has_not_held_is_left_out_of_the_correction() -> None:
+    rng = np.random.default_rng(5)
+    u, age = rng.random(4000) ** 0.5, rng.integers(0, 40, 4000).astype(float)
+    slow = np.where(age < 8, u**0.5, u)
+    found = {
+        held: calibrate(
+            slow,
+            np.ones(4000, bool),
+            age,
+            np.zeros((4000, 1), np.int64),
+            levels=[],
+            rows=1,
+            settings=CalibrationSettings(),
+            held=Held(held, held),
+        )
+        for held in (0.0, 0.5, 1.0)
+    }
+    np.testing.assert_array_equal(found[0.0].kept, found[0.0].settled)
+    assert np.abs(found[1.0].kept - found[1.0].settled).max() > 0.02
+    np.testing.assert_allclose(found[0.5].kept, (found[0.0].kept + found[1.0].kept) / 2.0)

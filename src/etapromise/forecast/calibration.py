@@ -14,7 +14,7 @@ References:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -39,6 +39,11 @@ _GROUPS_FROM: Final = 0.7
 _LEAST_DUE: Final = 5.0
 _FEWEST_DAYS: Final = 14
 _MOST_ALIKE: Final = 30.0
+# Shares of the last days' correction that may have held, and what no date has less than.
+_SHARES: Final = np.linspace(0.0, 1.0, 5)
+_BEFORE_LATER: Final = (0.2, 0.2, 0.2, 0.2, 0.2)
+_BEFORE_SOONER: Final = (0.05, 0.05, 0.05, 0.05, 0.8)
+_LEAST_MASS: Final = 1e-4
 # Groups with a hazard ratio of their own, each relative to the ones before it.
 CALIBRATED_LEVELS: Final = (
     "carrier",
@@ -85,6 +90,23 @@ class CalibrationSettings:
     quick_evidence: float = 10.0
     group_half_life: float = 12.0
     group_evidence: float = 50.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """How much of a correction of the last days holds, 0 to 1.
+
+    Attributes:
+        later: of one to later dates.
+        sooner: of one to earlier dates.
+    """
+
+    later: float = 1.0
+    sooner: float = 1.0
+
+    def share(self, settled: Floats, corrected: Floats) -> float:
+        """That of the map of the long run, corrected."""
+        return self.sooner if is_sooner(settled, corrected) else self.later
 
 
 @dataclass(frozen=True)
@@ -183,6 +205,7 @@ def calibrate(
     rows: int,
     settings: CalibrationSettings,
     arriving: Floats | None = None,
+    held: Held = Held(),
 ) -> Calibration:
     """The calibration that recent orders call for.
 
@@ -196,12 +219,101 @@ def calibrate(
         rows: length of the tables.
         arriving: (n,) probability that the parcel will arrive at all, see `still_arriving`; by
             default 1.
+        held: how much of the correction of the last days to make.
     """
     counts = np.ones(len(u)) if arriving is None else arriving
     recent = (age_days >= 0) & (age_days <= settings.window)
     u, arrived, age_days, codes = u[recent], arrived[recent], age_days[recent], codes[recent]
     counts = counts[recent]
     exposure = -np.log1p(-np.minimum(u, 1.0 - 1e-9))
+    slow, quick = _corrections(exposure, arrived, age_days, counts, settings)
+    due = _cumulative(exposure, slow)
+    log_hazard = np.zeros(rows, np.float32)
+    weight = counts * 0.5 ** (age_days / settings.group_half_life)
+    # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
+    beyond = due + np.log1p(-_GROUPS_FROM)
+    observed = weight * (arrived & (beyond > 0.0))
+    expected = weight * np.maximum(beyond, 0.0)
+    # What all have in common is no trait of a group, and corrected already.
+    if observed.any():
+        expected *= observed.sum() / expected.sum()
+    for level in levels:
+        group = codes[:, level]
+        seen = np.bincount(group, weights=observed, minlength=rows)
+        foreseen = np.bincount(group, weights=expected, minlength=rows)
+        ratio = (seen + settings.group_evidence) / (foreseen + settings.group_evidence)
+        log_hazard += np.log(ratio).astype(np.float32)
+        expected = expected * ratio[group]
+    knot = _knots()
+    settled, corrected = _kept(knot, slow), _kept(knot, quick)
+    share = held.share(settled, corrected)
+    return Calibration(
+        knot=knot,
+        kept=(1.0 - share) * settled + share * corrected,
+        settled=settled,
+        log_hazard=log_hazard,
+        evidence=float((weight * arrived).sum()),
+    )
+
+
+def is_sooner(settled: Floats, corrected: Floats) -> bool:
+    """Whether a corrected map tells earlier dates than the long run's."""
+    return float(corrected.mean()) > float(settled.mean())
+
+
+@dataclass(frozen=True)
+class PastDay:
+    """What was known of recent orders on an earlier day, and what came of those placed after it.
+
+    Attributes:
+        u: (n,) as for `calibrate`, as known on that day; so are `arrived`, `age_days`, `arriving`.
+        before: (m,) probability, as it was forecast for a later order, of an arrival before its
+            date; of an open one, by now.
+        through: (m,) the same by the end of its date; 1 of an open one.
+        weight: (m,) how much it counts.
+    """
+
+    u: Floats
+    arrived: Mask
+    age_days: Floats
+    arriving: Floats
+    before: Floats
+    through: Floats
+    weight: Floats
+
+
+def share_held(past: Iterable[PastDay], settings: CalibrationSettings) -> Held:
+    """How much of the corrections of the last days has held for the orders that came after them.
+
+    On each past day the orders that followed are told by a mixture of the map of the long run and
+    of the corrected one; the mean of its share by their (interval-censored) likelihood. A shock
+    that is over when its parcels arrive makes it small, a turn that stays makes it large. Before
+    any evidence each share of a correction to later dates is as likely, and of one to earlier
+    dates most: what was slow for a while becomes as it was, and stays so. The weights are of one
+    mixture for all levels (stacking, Yao, Vehtari, Simpson & Gelman 2018).
+    """
+    told = np.log(np.array([_BEFORE_LATER, _BEFORE_SOONER]))
+    for day in past:
+        exposure = -np.log1p(-np.minimum(day.u, 1.0 - 1e-9))
+        maps = [
+            _kept(knot := _knots(), hazards)
+            for hazards in _corrections(exposure, day.arrived, day.age_days, day.arriving, settings)
+        ]
+        slow, quick = (
+            np.interp(day.through, knot, kept) - np.interp(day.before, knot, kept) for kept in maps
+        )
+        for place, share in enumerate(_SHARES):
+            mass = np.maximum((1.0 - share) * slow + share * quick, _LEAST_MASS)
+            told[int(is_sooner(*maps)), place] += day.weight @ np.log(mass)
+    chance = np.exp(told - told.max(axis=1, keepdims=True))
+    later, sooner = chance @ _SHARES / chance.sum(axis=1)
+    return Held(float(later), float(sooner))
+
+
+def _corrections(
+    exposure: Floats, arrived: Mask, age_days: Floats, counts: Floats, settings: CalibrationSettings
+) -> tuple[Floats, Floats]:
+    """Hazards of the stretches in the long run, and as the last days correct them."""
     slow = _hazards(
         exposure,
         arrived,
@@ -223,30 +335,7 @@ def calibrate(
         slow * (came / awaited) ** settings.shift_power,
         settings.quick_evidence * alike,
     )
-    log_hazard = np.zeros(rows, np.float32)
-    weight = counts * 0.5 ** (age_days / settings.group_half_life)
-    # Groups are compared on what the long-run correction leaves: the quick one is the whole's.
-    beyond = due + np.log1p(-_GROUPS_FROM)
-    observed = weight * (arrived & (beyond > 0.0))
-    expected = weight * np.maximum(beyond, 0.0)
-    # What all have in common is no trait of a group, and corrected already.
-    if observed.any():
-        expected *= observed.sum() / expected.sum()
-    for level in levels:
-        group = codes[:, level]
-        seen = np.bincount(group, weights=observed, minlength=rows)
-        foreseen = np.bincount(group, weights=expected, minlength=rows)
-        ratio = (seen + settings.group_evidence) / (foreseen + settings.group_evidence)
-        log_hazard += np.log(ratio).astype(np.float32)
-        expected = expected * ratio[group]
-    knot = _knots()
-    return Calibration(
-        knot=knot,
-        kept=_kept(knot, quick),
-        settled=_kept(knot, slow),
-        log_hazard=log_hazard,
-        evidence=float((weight * arrived).sum()),
-    )
+    return slow, quick
 
 
 def _sharing_luck(age_days: Floats, came: Floats, due: Floats) -> float:

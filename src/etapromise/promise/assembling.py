@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.errors import ContractError
 from etapromise.forecast.calibration import (
     CALIBRATED_LEVELS,
     Calibration,
     CalibrationSettings,
+    PastDay,
     calibrate,
+    share_held,
     still_arriving,
 )
 from etapromise.forecast.distribution import raw_probability
@@ -28,7 +30,7 @@ from etapromise.history.features import FeatureContract
 from etapromise.history.gathered import EncodedOrders, HistoryAsOf
 from etapromise.history.kept_effects import KeptEffects
 from etapromise.history.kept_orders import kept_orders
-from etapromise.history.outcomes import day_of, start_clock
+from etapromise.history.outcomes import day_of, operational_days, start_clock
 from etapromise.history.present_pace import pace_since
 from etapromise.history.shortest_ways import ROUNDING, soonest_as_known
 from etapromise.in_transit.kept_looks import learned_looks
@@ -48,6 +50,13 @@ from etapromise.tracking.tracked import TrackedHistory
 
 _KEPT_WINDOW: Final = 90
 _KEPT_SERVICE_LEVEL: Final = 0.9
+# Days from one past day to the next on which the correction of the last days is judged, how far
+# back, and by how many parcels that had arrived. Parcels of a day share their luck: all together
+# say no more than so many on their own.
+_EVERY: Final = 3
+_LOOKED_BACK: Final = 60
+_LEAST_JUDGED: Final = 200
+_MOST_TOLD: Final = 500.0
 
 
 def assemble_parts(
@@ -246,7 +255,31 @@ class _Judged:
             rows=len(statistics.total),
             settings=settings,
             arriving=still_arriving(u, self._arrived, self._lost()),
+            held=share_held(self._past_days(u), settings),
         )
+
+    def _past_days(self, u: Floats) -> Iterator[PastDay]:
+        """What calibrations would have been made of, every few days, and what followed."""
+        results, lost = self._gathered.outcomes, self._lost()
+        known_age = (results.as_of_day - results.event_known_day[self._rows]).astype(np.float64)
+        luck = max(1.0, float(self._arrived.sum()) / _MOST_TOLD)
+        for ago in range(_EVERY, int(min(self._age.max(initial=0.0), _LOOKED_BACK)), _EVERY):
+            then, after = self._age > ago, (self._age <= ago) & (self._age > ago - _EVERY)
+            arrived = self._arrived & (known_age > ago)
+            if not after.any() or (then & arrived).sum() < _LEAST_JUDGED:
+                continue
+            stated, open_ = u.copy(), np.flatnonzero(then & ~arrived)
+            stated[open_] = self._open_on(results.as_of_day - ago, open_)
+            arriving = still_arriving(stated, arrived, lost)
+            yield PastDay(
+                u=stated[then],
+                arrived=arrived[then],
+                age_days=self._age[then] - ago,
+                arriving=arriving[then],
+                before=self._before[after],
+                through=np.where(self._arrived, self._through, 1.0)[after],
+                weight=still_arriving(u, self._arrived, lost)[after] / luck,
+            )
 
     def kept(self, calibration: Calibration) -> KeptTable:
         """Promises as today's calibration would have made them.
@@ -298,16 +331,22 @@ class _Judged:
         service = self._codes[:, self._names.index("service")]
         return self._gathered.statistics.lost[service]
 
-    def _raw(self, days: Floats) -> Floats:
+    def _open_on(self, day: int, rows: Ints) -> Floats:
+        """What the forest says of arrivals before a day, for some of the parcels."""
+        requests = self._gathered.requests.take(self._rows[rows])
+        clocks, dates = self._gathered.encoder.clocks, np.full(len(rows), day)
+        return self._raw(operational_days(clocks, requests, dates, np.zeros(len(rows))), rows)
+
+    def _raw(self, days: Floats, rows: Ints | slice = slice(None)) -> Floats:
         """(r,) what the forest says of dates that end so many operational days after the start."""
         stated = raw_probability(
             self._levels,
             self._gathered.statistics.settings.offset,
-            self._quantiles,
-            self._offset,
+            self._quantiles[rows],
+            self._offset[rows],
             days,
         )
-        return np.where(days > self._shortest - ROUNDING, stated, 0.0)
+        return np.where(days > self._shortest[rows] - ROUNDING, stated, 0.0)
 
     def _widened(self, quantiles: Floats) -> Floats:
         """What native/quote.c makes of the forest's word where a carrier or region is new."""
