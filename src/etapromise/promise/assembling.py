@@ -57,6 +57,7 @@ _EVERY: Final = 3
 _LOOKED_BACK: Final = 60
 _LEAST_JUDGED: Final = 200
 _MOST_TOLD: Final = 500.0
+_ENOUGH_PARCELS: Final = 50_000
 
 
 def assemble_parts(
@@ -260,25 +261,27 @@ class _Judged:
 
     def _past_days(self, u: Floats) -> Iterator[PastDay]:
         """What calibrations would have been made of, every few days, and what followed."""
-        results, lost = self._gathered.outcomes, self._lost()
-        known_age = (results.as_of_day - results.event_known_day[self._rows]).astype(np.float64)
-        luck = max(1.0, float(self._arrived.sum()) / _MOST_TOLD)
-        for ago in range(_EVERY, int(min(self._age.max(initial=0.0), _LOOKED_BACK)), _EVERY):
-            then, after = self._age > ago, (self._age <= ago) & (self._age > ago - _EVERY)
-            arrived = self._arrived & (known_age > ago)
+        results = self._gathered.outcomes
+        some = np.arange(0, len(self._rows), 1 + len(self._rows) // _ENOUGH_PARCELS)
+        age, came, lost = self._age[some], self._arrived[some], self._lost()[some]
+        known_age = results.as_of_day - results.event_known_day[self._rows[some]]
+        through = np.where(came, self._through[some], 1.0)
+        weight = still_arriving(u[some], came, lost) / max(1.0, came.sum() / _MOST_TOLD)
+        for ago in range(_EVERY, int(min(age.max(initial=0.0), _LOOKED_BACK)), _EVERY):
+            then, after = age > ago, (age <= ago) & (age > ago - _EVERY)
+            arrived = came & (known_age > ago)
             if not after.any() or (then & arrived).sum() < _LEAST_JUDGED:
                 continue
-            stated, open_ = u.copy(), np.flatnonzero(then & ~arrived)
-            stated[open_] = self._open_on(results.as_of_day - ago, open_)
-            arriving = still_arriving(stated, arrived, lost)
+            stated, open_ = u[some], np.flatnonzero(then & ~arrived)
+            stated[open_] = self._open_on(results.as_of_day - ago, some[open_])
             yield PastDay(
                 u=stated[then],
                 arrived=arrived[then],
-                age_days=self._age[then] - ago,
-                arriving=arriving[then],
-                before=self._before[after],
-                through=np.where(self._arrived, self._through, 1.0)[after],
-                weight=still_arriving(u, self._arrived, lost)[after] / luck,
+                age_days=age[then] - ago,
+                arriving=still_arriving(stated[then], arrived[then], lost[then]),
+                before=self._before[some[after]],
+                through=through[after],
+                weight=weight[after],
             )
 
     def kept(self, calibration: Calibration) -> KeptTable:

@@ -183,7 +183,7 @@ def test_the_commands_list_compare_prune_and_inspect(registry, versions):
     assert "--format is deprecated: write --json" in as_before.stderr
     calendars = run("inspect", "--model", registry.root / "current", "--calendars", "--json")
     current = registry.load("2025-07-09").learned_calendars()
-    assert json.loads(calendars.stdout) == json.loads(json.dumps(current.to_dict()))
+    assert json.loads(calendars.stdout) == json.loads(json.dumps(current.as_dict()))
     told = run("inspect", "--model", registry.root / "current", "--calendars").stdout
     assert told == current.to_text() + "\n"
     assert "Sun closed" in told
