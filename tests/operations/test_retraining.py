@@ -34,6 +34,11 @@ QUICK = replace(
     TRAINING,
     members=1,
     boosting=replace(TRAINING.boosting, rounds=8, learning_rate=0.4),
+    transit=replace(
+        TRAINING.transit,
+        boosting=replace(TRAINING.transit.boosting, rounds=8, learning_rate=0.4),
+        most_looks=3_000,
+    ),
 )
 
 
