@@ -407,6 +407,27 @@ def test_each_wait_by_hour_has_its_soonest() -> None:
         replace(one, **waits)
 
 
+@pytest.mark.parametrize("dated", [[], [[0, MONDAY + 30, 9 * 3600, 0]]])
+def test_a_cut_off_beside_waits_begins_no_other_day(dated: list[list[int]]) -> None:
+    """What it costs is in the waits, also where a calendar file names another date's."""
+    calendars = replace(
+        DispatchCalendars.unknown(),
+        cut_off=np.full((1, 7), 15 * 3600, np.int32),
+        dated_cut_offs=np.array(dated, np.int64).reshape(-1, 4),
+        wait_row=np.ones(1, np.int32),
+        wait=np.zeros((1, 7, 25)),
+        missed=np.ones((1, 7)),
+        soonest=np.zeros((1, 7, 24), np.uint8),
+    )
+    clocks = replace(clocks_of(np.random.default_rng(0)), holidays=np.zeros((2, 200), np.uint8))
+    dispatch = Dispatch((), calendars, clocks)
+    second = np.array([14 * 3600, 16 * 3600], np.int32)
+    row, day = np.zeros(2, np.int32), np.full(2, MONDAY, np.int32)
+    assert dispatch.begin_days(row, row, day, second).tolist() == [MONDAY, MONDAY]
+    before, after = (dispatch_delay(dispatch, 0, 0, MONDAY, each, 0) for each in second.tolist())
+    assert after > before
+
+
 def test_a_warehouse_around_the_clock_among_others_with_a_cut_off() -> None:
     """A dozen of its orders tell its hours, though hours tell nothing of the network."""
     rng = np.random.default_rng(2)

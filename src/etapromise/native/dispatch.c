@@ -159,7 +159,9 @@ static int64_t begin_day(const etp_dispatch *d, int32_t row, int32_t calendar, i
     for (int64_t at = day; at < best; at++, second = 0) {
         if (share_of(d, row, calendar, at) <= 0)
             continue;
-        const cut_offs here = cut_offs_on(d, row, at + d->first_day);
+        /* What a weekday's cut-off costs a row with waits is in them. */
+        const cut_offs here = waits ? dated_on(d, row, at + d->first_day)
+                                    : cut_offs_on(d, row, at + d->first_day);
         if (!here.count)
             return at; /* a day without a cut-off, and no sooner one */
         for (int64_t k = 0; k < here.count; k++)
