@@ -329,6 +329,16 @@ def test_a_proof_that_is_missing_is_no_delivery(tmp_path: Path) -> None:
     assert not found.milestones["delivered"].asked
 
 
+def test_a_page_names_no_parcel_and_when_a_proof_was_stored_is_no_delivery(tmp_path: Path) -> None:
+    truth = parcels(5, 90)
+    table = plain(truth).drop(columns="delivered_on")
+    table["tracking_url"] = [f"https://carrier.example/{n}" for n in truth["id"]]
+    table["pod_uploaded_at"] = written(truth["delivered"], CLOCK)
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["shipment_id"].column == "order_id"
+    assert found.milestones["delivered"].asked
+
+
 def test_codes_are_of_a_vendor_that_is_known(tmp_path: Path) -> None:
     truth = parcels(5, 90)
     events = pd.DataFrame(

@@ -302,6 +302,7 @@ def test_bare_keys_of_rows_join_nothing_and_bills_are_no_destination(tmp_path: P
         sales_shipment_track=pd.DataFrame(
             {
                 "entity_id": rows[::-1],
+                "parent_id": rows[::-1],  # of shipments
                 "order_id": rows,
                 "track_number": [f"T{n}" for n in truth["id"]],
                 "created_at": written(truth["picked"], CLOCK),
@@ -318,3 +319,27 @@ def test_bare_keys_of_rows_join_nothing_and_bills_are_no_destination(tmp_path: P
     assert list(got["destination"]) == list(truth["postcode"])
     ordered = got["ordered_at"].dt.tz_convert("UTC").dt.strftime(CLOCK)
     assert list(ordered) == written(truth["ordered"], CLOCK)  # as Magento writes them
+
+
+@pytest.mark.parametrize("names", [("parcels", "orders"), ("orders", "parcels")])
+def test_the_record_of_a_parcel_does_not_say_when_its_order_was_placed(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    truth = parcels(5, 60)
+    tables = {
+        "orders": pd.DataFrame(
+            {"id": truth["id"], "created_at": written(truth["ordered"], CLOCK), "status": "closed"}
+        ),
+        "parcels": pd.DataFrame(
+            {
+                "tracking_number": [f"T{n}" for n in truth["id"]],
+                "order_id": truth["id"],
+                "created_at": written(truth["picked"], CLOCK),
+                "delivered_at": written(truth["delivered"], DAY),
+                "zip": truth["postcode"],
+                "country": truth["country"],
+            }
+        ),
+    }
+    _, told = read(tables_in(tmp_path, **{name: tables[name] for name in names}), tmp_path)
+    assert local_dates(told.shipments["ordered_at"], HOME) == dates(truth["ordered"])

@@ -75,6 +75,7 @@ def test_what_is_written_is_read(way: str) -> None:
 
 NUMBERS: dict[str, Callable[[Any], str]] = {
     "ticks of .NET": lambda t: str(621_355_968_000_000_000 + int(t.timestamp()) * 10_000_000),
+    "Hungarian days": lambda t: f"{t:%Y.%m.%d.}",
     "days of the year": lambda t: f"{t:%Y%j}",
     "without a century": lambda t: f"{t:%y%m%d}",
     "with a digit for the century": lambda t: f"1{t:%y%m%d}",
@@ -95,6 +96,14 @@ def test_numbers_that_are_called_times_are_read(way: str) -> None:
     if guess.zoned:
         found = found - pd.Timedelta(hours=8)
     assert (found == (times if guess.clock else times.dt.floor("D"))).all()
+
+
+def test_a_number_before_1970_for_what_has_not_happened_hides_no_times() -> None:
+    texts = [*(str(int(t.timestamp())) for t in moments()), *["-1"] * 20]
+    column = pa.chunked_array([pa.array(texts, pa.large_string())])
+    guess = profile_of("delivered_epoch", column, column).times(numbers=True)
+    assert guess is not None
+    assert guess.formats == ("epoch_s",)
 
 
 @pytest.mark.parametrize("number", ["504911232000", "760000000", "133800000000000000"])

@@ -216,8 +216,8 @@ _REWRITTEN: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], s
     (re.compile(r"(?i)^(\d{1,2})[.º]?\s+de\s+([^\W\d_]+)\s+(?:de\s+|del\s+)?(\d{4})"), r"\1 \2 \3"),
     (re.compile(r"^(\d{4})\.\s+(\d{1,2})\.\s+(\d{1,2})\.?"), r"\1-\2-\3"),
     (re.compile(r"^(\d{1,2})\.\s+(\d{1,2})\.\s+(\d{4})"), r"\1.\2.\3"),
-    # 20.03.2025. 14:33, as in Croatia
-    (re.compile(r"^(\d{1,2}\.\d{1,2}\.\d{4})\.(?=\s|$)"), r"\1"),
+    # 20.03.2025. 14:33, as in Croatia; 2025.03.20., as in Hungary
+    (re.compile(r"^(\d{1,4}\.\d{1,2}\.\d{1,4})\.(?=\s|$)"), r"\1"),
     # 20-01-2025 om 14:05 uur: a word between a date and its clock, and what is short for year.
     (
         re.compile(

@@ -368,7 +368,7 @@ def _suits(profile: Profile, role: str, *, named: bool) -> bool:
             ("shipment_id", "order_id"),
             lambda: (
                 profile.distinct > 0.05 * profile.rows
-                and not (profile.dated or profile.clocks or profile.fractions)
+                and not (profile.dated or profile.clocks or profile.fractions or profile.links)
             ),
         ),
     }

@@ -69,6 +69,7 @@ _CUT: Final = r"^[1-9](?:[.,]\d+)?[eE]\+\d\d$"
 _NOTHING: Final = (
     "-",
     "--",
+    "-1",
     "n/a",
     "na",
     "null",
@@ -285,6 +286,11 @@ class Profile:
     def json(self) -> bool:
         """Whether cells hold objects or lists of them, as text."""
         return bool(beginning_with(self.words[:TRIED], r"^\s*(?:\[\s*)?\{\s*\"").any())
+
+    @cached_property
+    def links(self) -> bool:
+        """Whether cells hold addresses of pages, such as those that follow a parcel."""
+        return bool(beginning_with(self.words[:TRIED], r"^(?i:https?://|www\.)").any())
 
     @cached_property
     def points(self) -> bool:

@@ -58,7 +58,8 @@ def related_tables(tables: Sequence[OwnTable]) -> Sequence[OwnTable]:
     order may, or the customer whom that names.
     """
     grown = [_with_related(base, tables) for base in tables]
-    best = max(grown, key=lambda one: (len(_tells(one) & _NEEDED), len(_tells(one))))
+    said = [_tells_beside(one, tables) for one in grown]
+    best = grown[max(range(len(grown)), key=lambda n: (len(said[n] & _NEEDED), len(said[n])))]
     if not best.joins:
         return tables
     used = {*best.files, *(name for one in best.joins for name in one["files"])}
@@ -82,7 +83,7 @@ def _with_related(base: OwnTable, tables: Sequence[OwnTable]) -> OwnTable:
 
 def _gain(base: OwnTable, other: OwnTable, left: Sequence[OwnTable]) -> tuple[int, int]:
     """How much of what a table needs, and can use, another tells, or one that it names."""
-    ours = _tells(base)
+    ours = _tells_beside(base, [other])
     missing = _tells(other) - ours
     if "destination" in ours:
         # Where customers are at home is no part of an address that the orders have.
@@ -93,6 +94,22 @@ def _gain(base: OwnTable, other: OwnTable, left: Sequence[OwnTable]) -> tuple[in
         missing = frozenset().union(*map(_tells, named)) - ours
         return 0, len(missing & _USEFUL)
     return len(missing & _NEEDED), len(missing & _USEFUL) if ours & _NEEDED else 0
+
+
+def _tells_beside(table: OwnTable, others: Sequence[OwnTable]) -> frozenset[str]:
+    """What a table tells: when a parcel's record was made is not when its order was placed."""
+    told = _tells(table)
+    orders = (one for one in others if one.files != table.files and "ordered_at" in _tells(one))
+    return told - {"ordered_at"} if any(_names_its_orders(table, one) for one in orders) else told
+
+
+def _names_its_orders(parcels: OwnTable, orders: OwnTable) -> bool:
+    """Whether parcels have no time of order but their records' own, and name those of orders."""
+    when = (name for name in parcels.profiles if score_name(name, "shipments", "ordered_at") > 0)
+    if parcels.of_orders or not _of_parcels(parcels) or not all(is_about(n, "made") for n in when):
+        return False
+    found = _names_rows_of(parcels, orders)
+    return found is not None and score_name(found[0], "shipments", "order_id") >= _PARCELS
 
 
 def _key_to(base: OwnTable, other: OwnTable, tables: Sequence[OwnTable]) -> tuple[str, str] | None:
@@ -232,7 +249,8 @@ def _same_thing(ours: Profile, table: OwnTable, theirs: Profile, other: OwnTable
         # sales_order_address.parent_id names a row of sales_order.
         return _thing_of_file(theirs.name, other) < _thing_of_file(ours.name, table)
     if mine and yours:
-        return mine == yours or any(
+        # The parents of two tables' rows need not be of one kind.
+        return mine == yours != _PARENT or any(
             all(score_name(one.name, "shipments", role) >= _PARCELS for one in (ours, theirs))
             for role in ("shipment_id", "order_id")
         )
