@@ -17,6 +17,7 @@ import pytest
 
 from etapromise import tracking, train
 from etapromise.errors import CommandError, InsufficientHistoryError
+from etapromise.evaluation import replay
 from etapromise.evaluation.model_comparison import days_to_mature, promised_dates, shift_between
 from etapromise.evaluation.replay import extract_end
 from etapromise.operations.feed_checks import clock_shifts
@@ -40,6 +41,23 @@ QUICK = replace(
         most_looks=3_000,
     ),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trained_once():
+    """The same history, moment and settings give the same model, which nothing changes: kept."""
+    kept = {}
+
+    def once(history, *, as_of, config):
+        scans = pd.util.hash_pandas_object(history.scans[["scanned_at", "received_at", "status"]])
+        said = (as_of, repr(config), history.event, len(scans), int(scans.sum()))
+        if said not in kept:
+            kept[said] = train(history, as_of=as_of, config=config)
+        return kept[said]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(replay, "train", once)
+        yield
 
 
 @pytest.fixture(scope="module")
