@@ -83,8 +83,8 @@ def engine(request) -> str:
 
 @pytest.fixture(scope="module")
 def last_weeks(simulation) -> tuple[pd.DataFrame, pd.DataFrame]:
-    recent = simulation.shipments["ordered_at"] > AS_OF - pd.Timedelta(days=16)
-    shipments = simulation.shipments[recent]
+    days = simulation.shipments["ordered_at"] - AS_OF
+    shipments = simulation.shipments[days.between(pd.Timedelta(days=-16), pd.Timedelta(days=1))]
     scans = simulation.scans[simulation.scans["shipment_id"].isin(shipments["shipment_id"])]
     return shipments, scans
 

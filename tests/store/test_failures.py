@@ -37,8 +37,8 @@ _SECONDS = 120
 
 @pytest.fixture(scope="module")
 def weeks(simulation) -> Tables:
-    recent = simulation.shipments["ordered_at"] > AS_OF - pd.Timedelta(days=11)
-    shipments = simulation.shipments[recent]
+    days = simulation.shipments["ordered_at"] - AS_OF
+    shipments = simulation.shipments[days.between(pd.Timedelta(days=-11), pd.Timedelta(days=1))]
     scans = simulation.scans[simulation.scans["shipment_id"].isin(shipments["shipment_id"])]
     return shipments, scans
 
