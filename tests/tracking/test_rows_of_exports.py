@@ -114,6 +114,33 @@ def test_exports_behind_each_other_are_read_each_by_its_header(tmp_path: Path) -
     assert_true(truth, found)
 
 
+def test_files_whose_header_changed_are_one_table_or_asked_about(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth)
+    later = table.rename(columns={"shipped_at": "date shipped", "delivered_on": "date delivered"})
+    dutch = ["ordernummer", "besteld op", "verzonden op", "bezorgd op", "postcode", "land"]
+    others = table.drop(columns="carrier").set_axis(dutch, axis=1)
+    files = csv_of(table[:50], tmp_path / "1.csv") + csv_of(later[50:], tmp_path / "2.csv")
+    _, found = read(files, tmp_path)
+    assert_true(truth, found)
+    asked = check(files + csv_of(others, tmp_path / "3.csv"), quality=False)
+    assert not asked.ready
+    assert any("under other names" in one for one in asked.proposal.questions)  # type: ignore[union-attr]
+
+
+def test_a_column_that_fills_the_gaps_of_another_counts_or_is_asked_about(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth)
+    home = truth.index.to_series() % 3 > 0
+    table["date delivered"] = table["delivered_on"].where(~home, "")
+    table["delivered_on"] = table["delivered_on"].where(home, "")
+    _, found = read(csv_of(table, tmp_path / "places.csv"), tmp_path)
+    assert_true(truth, found)
+    table["date delivered"] = [f"{day}T12:00Z" if day else "" for day in table["date delivered"]]
+    asked = check(csv_of(table, tmp_path / "two ways.csv"), quality=False)
+    assert any("written in two ways" in one for one in asked.proposal.questions)  # type: ignore[union-attr]
+
+
 def test_a_header_of_other_columns_inside_of_a_table_is_refused(tmp_path: Path) -> None:
     table = plain(parcels(5, 80))
     other = table[40:].rename(columns={"delivered_on": "returned_on"})

@@ -34,6 +34,7 @@ from etapromise.tracking.files.table_files import (
 )
 from etapromise.tracking.mapped import distinct_names
 from etapromise.tracking.mapping import read_mapping
+from etapromise.tracking.proposals.changed_headers import renamed
 from etapromise.tracking.proposals.mapping_text import proposal_text
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal
 from etapromise.tracking.proposals.proposing import propose
@@ -197,7 +198,7 @@ def _alike(one: OwnTable, other: OwnTable) -> bool:
         and written[0] == written[1]
         # The sheets of one workbook are named in one list, and so are files of one sheet each.
         and (sheets == (False, False) or (all(sheets) and one.files == other.files))
-        and len(ours & theirs) >= _SHARED * len(ours | theirs)
+        and (len(ours & theirs) >= _SHARED * len(ours | theirs) or renamed(one, other))
     )
 
 

@@ -40,8 +40,8 @@ _ADDRESSED: Final = 0.93
 _SAID_OF: Final = frozenset({"carrier", "service", "origin_region", "destination_region"})
 _NUMBERED_ROLES: Final = frozenset({"shipment_id", "order_id", "destination"})
 _ENDS: Final = frozenset({"delivered", "attempted", "returned", "cancelled", "lost"})
-# Columns whose names fit alike.
-_EVEN: Final = 0.04
+EVEN: Final = 0.04
+"""Columns whose names differ by less fit alike."""
 # A name so sure makes a column one of times although many of its values are none.
 _NAMED: Final = 0.9
 # Of a carrier's number and a system's own the carrier's is known to both.
@@ -225,7 +225,7 @@ def _milestone_score(profile: Profile, role: str, score: float) -> float:
         # What was done goes before what may be a plan.
         plain = without_words(profile.name, "actual")
         score = max(score, score_name(plain, "milestones", role))
-        score = (1.0 if score >= _CLOSED else score) + _EVEN + 0.01
+        score = (1.0 if score >= _CLOSED else score) + EVEN + 0.01
     if (
         score < _LEAST
         and role in _ENDS
@@ -408,7 +408,7 @@ def assigned(
         rivals = tuple(
             other
             for worse, _, a_part, a_role, other in fits
-            if (a_part, a_role) == (part, role) and other not in taken and -worse > score - _EVEN
+            if (a_part, a_role) == (part, role) and other not in taken and -worse > score - EVEN
         )
         one = proposed_column(table.profiles[name], role, score, rivals, table)
         found[part, role] = settled(table, one, part, role)

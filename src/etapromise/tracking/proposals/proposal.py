@@ -115,6 +115,7 @@ class Proposal:
         open_codes: Codes without a meaning, with how many scans have them.
         vocabulary: Whose codes the scans carry.
         ids: What ids differ by.
+        unread: Tables of orders of their own that are not used, with what to do.
         unused: Columns that were taken for nothing.
         told: What is worth knowing, a sentence each.
     """
@@ -131,6 +132,7 @@ class Proposal:
     open_codes: dict[str, int] = field(default_factory=dict)
     vocabulary: str | None = None
     ids: NearMatch | None = None
+    unread: list[str] = field(default_factory=list)
     unused: tuple[str, ...] = ()
     told: list[str] = field(default_factory=list)
 
@@ -146,4 +148,4 @@ class Proposal:
             for code, (status, n, why) in self.statuses.items()
             if status == "?"
         ]
-        return found
+        return found + self.unread

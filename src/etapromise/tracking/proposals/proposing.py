@@ -67,6 +67,12 @@ _SURELY_BETWEEN: Final = (",", ";", "|", "\n")
 _BETWEEN_IDS: Final = (*_SURELY_BETWEEN, "/", "+", "&", " ")
 _SEVERAL: Final = 0.002
 _LONG_ID: Final = 8
+# What tells of a table that it is one of orders and of when they came.
+_OF_ORDERS: Final = (
+    ("shipments", "ordered_at"),
+    ("shipments", "destination"),
+    ("milestones", "delivered"),
+)
 # What it counts for scans to be a list inside of records that could be scans too.
 _INSIDE: Final = 2.0
 
@@ -125,16 +131,27 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         ask_for_deliveries(proposal)
         tell_of_pick_ups(proposal)
     cancelled_by_state(proposal)
-    left = [table for table in tables if table not in (shipments, scans)]
-    for table in left:
-        known = {*shipments.files, *(name for one in shipments.joins for name in one["files"])}
-        sheet = table.settings.get("sheet")
-        if set(table.files) - known - set(scans.files if scans else ()) or sheet:
-            of = f"sheet {sheet!r} of " if sheet else ""
-            proposal.told.append(
-                f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
-            )
+    _tell_of_unused(proposal, [one for one in tables if one not in (shipments, scans)])
     return proposal
+
+
+def _tell_of_unused(proposal: Proposal, left: Sequence[OwnTable]) -> None:
+    """Tables that are not used, and the question where one has orders of its own."""
+    shipments, scans = proposal.shipments, proposal.scans
+    known = {*shipments.files, *(name for one in shipments.joins for name in one["files"])}
+    known |= set(scans.files if scans else ())
+    for table in left:
+        sheet = table.settings.get("sheet")
+        if not set(table.files) - known and not sheet:
+            continue
+        of = f"sheet {sheet!r} of " if sheet else ""
+        told = f"{of}{', '.join(table.files)} is not used: {len(table.table):,} rows"
+        proposal.told.append(told)
+        if all(best_fit(table, *role) for role in _OF_ORDERS):
+            proposal.unread.append(
+                f"{told} of orders with their deliveries, under other names than those of "
+                f"{', '.join(shipments.files)}: give their columns the same names, or leave it out"
+            )
 
 
 def _of_one_source(one: OwnTable, other: OwnTable) -> bool:

@@ -13,6 +13,7 @@ from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposals.column_profiles import Profile
 from etapromise.tracking.proposals.column_roles import TIMES, moments_of, proposed_column
 from etapromise.tracking.proposals.proposal import OwnTable, Proposed
+from etapromise.tracking.written_times import NUMBERED
 
 # So many values may differ, and those that must not.
 _SAME: Final = 0.02
@@ -21,6 +22,8 @@ _DECISIVE: Final = TIMES | {"destination", "destination_country"}
 _AWAITED: Final = frozenset({"promised_date", "quoted_date"})
 # A column with so much less in it than another is that of a few, such as those that came back.
 _SPARSE: Final = 0.5
+# One that is filled where another is not must be so in so many rows.
+_FEW: Final = 0.1
 
 
 def settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
@@ -37,6 +40,7 @@ def settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
         both = mine.notna() & yours.notna()
         differ = both & (mine != yours)
         if not both.any():
+            one = _beside(ours, theirs, one, proposed_column(theirs, role, one.certainty))
             continue
         surer, why = None, ""
         if differ.sum() <= _SAME * both.sum() or (
@@ -68,6 +72,27 @@ def settled(table: OwnTable, one: Proposed, part: str, role: str) -> Proposed:
             return replace(one, column=None, details={"column": "?"}, asked=asked, guess=None)
         one = replace(one, why=f"{one.why}; {what}")
     return one
+
+
+def _beside(ours: Profile, theirs: Profile, one: Proposed, other: Proposed) -> Proposed:
+    """A column with another that fills its gaps, as where a header changed from month to month."""
+    # What is filled in few rows may be a plan for those that are still under way.
+    if theirs.filled < max(_SPARSE * (1 - ours.filled), _FEW) or one.asked:
+        return one
+    told = [(each.guess.clock, each.guess.zoned) if each.guess else None for each in (one, other)]
+    forms = [form for each in (one, other) if each.guess for form in each.guess.formats]
+    forms = list(dict.fromkeys(forms))
+    details, others = ({**each.details, "format": None} for each in (one, other))
+    if told[0] != told[1] or details != others or (len(forms) > 1 and {*forms} & {*NUMBERED}):
+        asked = (
+            f"{ours.name!r} and {theirs.name!r} could both be it, no row has both, and they are "
+            "written in two ways: bring them into one"
+        )
+        return replace(one, column=None, details={"column": "?"}, asked=asked, guess=None)
+    details = {**one.details, "else_column": theirs.name}
+    if len(forms) > 1:
+        details["format"] = forms
+    return replace(one, details=details, why=f"{one.why}; where it is empty, {theirs.name!r}")
 
 
 def _with_clock(ours: Profile, theirs: Profile, *, timed: bool) -> Profile | None:
