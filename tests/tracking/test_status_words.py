@@ -300,3 +300,47 @@ def test_a_text_that_says_nothing_has_no_status(text: str) -> None:
 )
 def test_depots_senders_and_doors_are_told_apart(text: str, status: str) -> None:
     assert status_of_word(text) == status
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Le colis n'a pas été livré", "attempted"),
+        ("Δεν παραδόθηκε", "attempted"),
+        ("Nije isporučeno", "attempted"),
+        ("Відправлення не отримано", "attempted"),
+        ("Coletul nu a fost livrat", "attempted"),
+        ("Zásielka nebola doručená", "attempted"),
+        ("未签收", "attempted"),
+        ("签收失败", "attempted"),
+        ("Lähetystä ei toimitettu", "attempted"),
+        ("Not yet delivered", None),
+        ("Aún no se ha entregado", None),
+        ("Sendung noch nicht eingetroffen", None),
+        ("Objeto ainda não chegou à unidade", None),
+        ("Sendung wurde nicht abgeholt", None),
+        ("Recogida fallida", None),
+        ("Not received by carrier", None),
+        ("미집하", None),
+        ("לא נאסף", None),
+        ("Ditt paket är nu levererat", "delivered"),
+        ("No contact delivery completed", "delivered"),
+        ("Göndericiye teslim edildi", "returned"),
+        ("Sendung wurde dem Absender zugestellt", "returned"),
+        ("تم التسليم للمرسل", "returned"),
+        ("Paketet är levererat till ombud", "available_for_pickup"),
+        ("Доставлено в пункт выдачи", "available_for_pickup"),
+        ("Bezorgd op afhaalpunt", "available_for_pickup"),
+        ("Recogido por el cliente", "delivered"),
+        ("Mottagaren har hämtat paketet", "delivered"),
+        ("Ready for pickup by carrier", "label_created"),
+        ("Consegnato al corriere", "picked_up"),
+        ("預計送達時間更新", "in_transit"),
+        ("Doručení naplánováno", "in_transit"),
+        ("順利送達", "delivered"),
+    ],
+)
+def test_what_was_not_reached_or_not_by_the_customer_is_no_delivery(
+    text: str, status: str | None
+) -> None:
+    assert status_of_word(text) == status

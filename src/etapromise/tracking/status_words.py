@@ -15,6 +15,10 @@ from etapromise.tracking.column_names import plain_name
 _BETWEEN: Final = 6
 # Letters of scripts that put no blanks between words: Thai, Japanese, Chinese and Korean.
 _UNBROKEN: Final = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+# What has happened if no word beside it denies it.
+_REACHED: Final = frozenset(
+    {"picked_up", "departed", "arrived", "available_for_pickup", "delivered", "returned"}
+)
 _TOKEN: Final = re.compile(r"\([^)]*\)|\S+")
 
 
@@ -29,14 +33,45 @@ def status_of_word(code: str) -> str | None:
     whole, within = _words()
     if said in whole:
         return whole[said]
-    return next((status for status, pattern in within if pattern.search(said)), None)
+    for status, pattern in within:
+        found = pattern.search(said)
+        if found is not None:
+            return _denied(status, said[: found.start()], said[found.end() :])
+    return None
+
+
+def _denied(status: str, before: str, after: str) -> str | None:
+    """The status, unless the words around those that said it say that it has not happened.
+
+    What was not delivered was tried; of what has not happened yet nothing is known.
+    """
+    if status not in _REACHED:
+        return status
+    words, said = before.split(), _told()["denied"]
+    yet = False
+    while words and words[-1] in {*said["between"], *said["yet"]}:
+        yet |= words.pop() in said["yet"]
+    denied = bool(words) and words[-1].endswith(said["signs"])
+    if words and words[-1] in said["words"]:
+        denied, yet = True, yet or not {*words[-2:-1]}.isdisjoint(said["yet"])
+    if not denied and not any(word in after for word in said["after"]):
+        return status
+    return "attempted" if status == "delivered" and not yet else None
+
+
+@cache
+def _told() -> dict[str, Any]:
+    """What ``status_words.toml`` says; the words that deny plainly written."""
+    text = resources.files(__package__).joinpath("status_words.toml").read_text(encoding="utf-8")
+    told: dict[str, Any] = tomllib.loads(text)
+    denied = {what: tuple(map(plain_name, words)) for what, words in told["denied"].items()}
+    return {**told, "denied": denied}
 
 
 @cache
 def _words() -> tuple[Mapping[str, str], Sequence[tuple[str, re.Pattern[str]]]]:
     """The words that are a whole text, and what is looked for inside of longer ones, in order."""
-    text = resources.files(__package__).joinpath("status_words.toml").read_text(encoding="utf-8")
-    told: dict[str, Any] = tomllib.loads(text)
+    told = _told()
     whole = {plain_name(word): status for status, words in told["whole"].items() for word in words}
     within = [
         (str(rule["status"]), re.compile("|".join(map(_pattern, dict.fromkeys(rule["phrases"])))))
