@@ -141,6 +141,23 @@ def test_a_column_that_fills_the_gaps_of_another_counts_or_is_asked_about(tmp_pa
     assert any("written in two ways" in one for one in asked.proposal.questions)  # type: ignore[union-attr]
 
 
+def test_events_in_columns_of_their_own_are_scans(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    table = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    for number, (role, word) in enumerate((("picked", "Collected"), ("delivered", "Delivered")), 1):
+        when = written(truth[role], CLOCK)
+        table[f"scan{number}_status"] = [word if time else "" for time in when]
+        table[f"scan{number}_time"] = when
+    found, tracked = read(csv_of(table, tmp_path / "wide.csv"), tmp_path)
+    assert "each" in found.proposal.scans.settings  # type: ignore[union-attr]
+    assert len(tracked.scan_rejects) == 0
+    true = truth.set_index("id").loc[tracked.shipments["shipment_id"]]
+    for role in ("picked", "delivered"):
+        # All on the clock of the warehouse.
+        came = tracked.milestones["picked_up_at" if role == "picked" else "delivered_at"]
+        assert local_dates(came, HOME) == dates(true[role])
+
+
 def test_a_header_of_other_columns_inside_of_a_table_is_refused(tmp_path: Path) -> None:
     table = plain(parcels(5, 80))
     other = table[40:].rename(columns={"delivered_on": "returned_on"})

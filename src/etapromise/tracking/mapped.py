@@ -117,7 +117,7 @@ def _own_table(
     if part.each:
         mapped = (*part.columns.values(), *part.milestones.values(), *part.features.values())
         names = [name for one in mapped for name in one.sources if NUMBER in name]
-        opened = rows_of_each(opened, part.each, names)
+        opened = rows_of_each(opened, part.each, names, always=table != "scans")
     _require_columns(mapping, part, opened.table.column_names, table)
     arrow = opened.table
     for name in part.fill_down:

@@ -31,12 +31,15 @@ class OwnRows:
     left_aside: int
 
 
-def rows_of_each(opened: OpenedTable, each: Sequence[str], names: Sequence[str]) -> OpenedTable:
-    """A row for each of several parcels whose columns are counted: ``tracking_1``, ``tracking_2``.
+def rows_of_each(
+    opened: OpenedTable, each: Sequence[str], names: Sequence[str], *, always: bool
+) -> OpenedTable:
+    """A row for each of several parcels or events whose columns are counted: ``tracking_1``.
 
     Args:
-        each: The numbers, of which the first has a row even where nothing is filled.
+        each: The numbers.
         names: The columns as one, with `NUMBER` for the number; a number may lack some of them.
+        always: Whether the first has a row even where nothing is filled.
     """
     table = opened.table
     parts, rows = [], []
@@ -45,16 +48,15 @@ def rows_of_each(opened: OpenedTable, each: Sequence[str], names: Sequence[str])
         own = {name: column for name, column in own.items() if column in table.column_names}
         counted = table.select([*own.values()]).rename_columns([*own])
         filled = [happened(cells_as_text(column)) for column in counted.columns]
-        keep = np.flatnonzero(
-            np.logical_or.reduce(filled) if number != each[0] and filled else np.ones(len(table))
-        )
+        whole_rows = (always and number == each[0]) or not filled
+        keep = np.flatnonzero(np.ones(len(table)) if whole_rows else np.logical_or.reduce(filled))
         whole = table
         for name, column in zip(counted.column_names, counted.columns, strict=True):
             whole = whole.append_column(name, column)
         parts.append(whole.take(pa.array(keep)))
         rows.append(opened.rows[keep])
-    more = sum(map(len, rows)) - len(table)
-    told = "more rows, where orders have further parcels in columns of their own"
+    more = max(sum(map(len, rows)) - len(table), 0)
+    told = "more rows, where further parcels or events have columns of their own"
     note = Note(reason="several_ids", column=str(names[0]), rows=more, told=told)
     return replace(
         opened,

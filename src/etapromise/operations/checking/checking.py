@@ -311,6 +311,8 @@ def _try(found: CheckReport, mapping: str | PathLike[str] | None, event: Any) ->
             told = read_mapping(path)
             # What is handed over is joined already, and has a row for each parcel.
             told = replace(told, shipments=replace(told.shipments, joins=(), each=()))
+            if told.scans is not None:
+                told = replace(told, scans=replace(told.scans, each=()))
         if found.proposal is None:
             return
         scans = found.proposal.scans

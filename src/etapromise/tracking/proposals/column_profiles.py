@@ -69,7 +69,6 @@ _CUT: Final = r"^[1-9](?:[.,]\d+)?[eE]\+\d\d$"
 _NOTHING: Final = (
     "-",
     "--",
-    "-1",
     "n/a",
     "na",
     "null",
@@ -355,7 +354,7 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
             if not numbers or self.compact:
                 return written_times(self.words, most) if numbers else None
-            return numbered_times(self.words) or bare_days(self.words)
+            return numbered_times(self._digits) or bare_days(self._digits)
         era = era_of(self.words)
         words = in_usual_years(self.words, era) if era else self.words
         found = written_times(words, most)
@@ -367,12 +366,17 @@ class Profile:
     @cached_property
     def compact(self) -> bool:
         """Whether they are days as digits, 20260131, perhaps with their clock."""
-        return self._all_digits and bool(beginning_with(self.words, _COMPACT).all())
+        return self._all_digits and bool(beginning_with(self._digits, _COMPACT).all())
 
     @cached_property
     def _all_digits(self) -> bool:
-        words = self.words[:TRIED]
+        words = self._digits[:TRIED]
         return bool(len(words) and beginning_with(words, r"^\d+([.,]\d+)?$").all())
+
+    @cached_property
+    def _digits(self) -> pd.Series[Any]:
+        """The words but -1, with which keys and counts say that there is none."""
+        return self.words[self.words != "-1"]
 
 
 def _is_zone(word: str) -> bool:

@@ -29,7 +29,7 @@ from etapromise.tracking.proposals.doubtful_dates import (
     tell_of_pick_ups,
 )
 from etapromise.tracking.proposals.left_out_parcels import tell_of_parcels_left_out
-from etapromise.tracking.proposals.numbered_columns import rows_of_parcels
+from etapromise.tracking.proposals.numbered_columns import rows_of_events, rows_of_parcels
 from etapromise.tracking.proposals.proposal import OwnTable, Proposal, Proposed
 from etapromise.tracking.proposals.proposed_clocks import (
     clocks_of_dates,
@@ -84,6 +84,7 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         tables: All that there is; a nested file once with each of its lists as rows.
     """
     tables = related_tables([rows_of_parcels(table) for table in tables])
+    tables = [*tables, *(events for table in tables for events in rows_of_events(table))]
     shipments = max(tables, key=_as_shipments)
     others = [
         table
@@ -91,7 +92,11 @@ def propose(tables: Sequence[OwnTable]) -> Proposal:
         if table is not shipments
         and as_scans(table) > 0
         # Of one nested file the records themselves are no scans of their parts.
-        and not (_of_one_source(table, shipments) and shipments.rows.startswith(table.rows))
+        and not (
+            _of_one_source(table, shipments)
+            and shipments.rows.startswith(table.rows)
+            and "each" not in table.settings
+        )
     ]
     scans = max(others, key=lambda one: as_scans(one) + _events(one, others)) if others else None
     proposal = Proposal(shipments=shipments, scans=scans)
