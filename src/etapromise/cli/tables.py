@@ -84,7 +84,7 @@ class TableArguments:
         """
         from etapromise.operations.feed_checks import (  # noqa: PLC0415 — start-up time
             clocks_marked_as_utc,
-            deliveries_at_night,
+            doubtful_clocks,
             marked_as_utc_text,
         )
         from etapromise.store.stored_history import stored_history  # noqa: PLC0415 — start-up time
@@ -107,7 +107,7 @@ class TableArguments:
         for account, path in zip(found.accounts, paths, strict=True):
             tell_account(account, path, told)
         marked = clocks_marked_as_utc(found)
-        for text in (*map(marked_as_utc_text, marked), *deliveries_at_night(found, marked)):
+        for text in (*map(marked_as_utc_text, marked), *doubtful_clocks(found, marked)):
             say(f"scans: {text}")
         if max_rejects is not None:
             refuse_too_many(found.accounts, max_rejects)

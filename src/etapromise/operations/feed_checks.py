@@ -32,6 +32,13 @@ _FAR: Final = 2
 MANY_AT_NIGHT: Final = 0.2
 """Share of deliveries at night that no carrier has."""
 _MOSTLY_AT_NIGHT: Final = 0.5
+# So late the night of those who order ends, and so many of them are not awake in it.
+_MORNING: Final = 6
+_ORDERED_AT_NIGHT: Final = 0.3
+# Around a change of the clocks, and how near to it, and how far from luck, deliveries then move.
+_SEASON: Final = 42 * _DAY
+_NEARLY: Final = 0.35
+_SURELY: Final = 3.0
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
 
@@ -302,13 +309,79 @@ def marked_as_utc_text(row: dict[str, Any]) -> str:
     )
 
 
-def deliveries_at_night(history: TrackedHistory, marked: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Carriers most of whose deliveries fall into the night, in words.
-
-    Their times are on another clock than it was said, or those of a job that ran at night.
+def doubtful_clocks(history: TrackedHistory, marked: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Times of orders and deliveries that seem to be on another clock than it was said, in words.
 
     Args:
         marked: What `clocks_marked_as_utc` found: of these it is known which.
+    """
+    return [
+        *_deliveries_at_night(history, marked),
+        *_orders_at_night(history.shipments),
+        *_without_summer_time(history),
+    ]
+
+
+def _orders_at_night(orders: pd.DataFrame) -> list[str]:
+    zones, _ = ZoneMap.learned(orders, default=None).resolve_many(orders, "destination")
+    hours = (local_seconds(orders["ordered_at"], zones) % 86_400) / 3600.0
+    share = float((hours < _MORNING).mean()) if len(hours) >= _LEAST else 0.0
+    if share < _ORDERED_AT_NIGHT:
+        return []
+    told = (
+        f"{share:.0%} of the orders were placed between 0 and {_MORNING} o'clock where they go: "
+        "their times are on another clock than it was said, such as UTC, or those of a job that "
+        "runs at night, so that the day may be another"
+    )
+    return [told]
+
+
+def _without_summer_time(history: TrackedHistory) -> list[str]:
+    """Zones whose deliveries moved by an hour when their clocks did, as if on a clock that did not.
+
+    Whether a local time was marked as UTC, or with the offset of the winter, no hour tells near
+    UTC; the change of the clocks does.
+    """
+    if "destination_time_zone" not in history.shipments:
+        return []
+    local = _delivery_hours(history, _clocked(history.scans))
+    came = history.scans[~np.isnan(local)]
+    came = pd.DataFrame(
+        {"at": came["scanned_at"], "id": came["shipment_id"], "hour": local[came.index]}
+    )
+    came = came.sort_values("at", kind="stable", ignore_index=True)
+    utc = came["at"].dt.hour + came["at"].dt.minute / 60.0
+    came["ahead"] = np.round(4 * ((came["hour"] - utc + 12) % 24 - 12)) / 4
+    owner = pd.Index(history.shipments["shipment_id"]).get_indexer(came["id"])
+    zones = history.shipments["destination_time_zone"].take(owner).to_numpy()
+    found = []
+    for zone, theirs in came.groupby(zones, sort=True):
+        changes = theirs[theirs["ahead"].diff().fillna(0.0) != 0]
+        if not len(changes):
+            continue
+        changed, step = changes["at"].iloc[0], theirs["ahead"].diff().loc[changes.index[0]]
+        since = theirs["at"] - changed
+        old, new = (
+            theirs["hour"][(since >= low) & (since < low + _SEASON)].to_numpy()
+            for low in (-_SEASON, 0 * _SEASON)
+        )
+        moved = _hours_moved(new, old)["hour_shift"]
+        if moved is None:
+            continue
+        luck = float(np.hypot(new.std() / len(new) ** 0.5, old.std() / len(old) ** 0.5))
+        if abs(moved) > _SURELY * luck and abs(moved - step) < max(_NEARLY, 2 * luck):
+            found.append(
+                f"deliveries to {zone} moved by {moved:+.1f} hours when its clocks changed on "
+                f"{changed.date()}, as if their own had not: local times marked as UTC, or with "
+                "one offset all year; check the feed's offsets"
+            )
+    return found
+
+
+def _deliveries_at_night(history: TrackedHistory, marked: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Carriers most of whose deliveries fall into the night, in words.
+
+    Their times are on another clock than it was said, or those of a job that ran at night.
     """
     came = _clocked(history.scans) & (history.scans["status"] == "delivered").to_numpy()
     history = replace(history, scans=history.scans[came].reset_index(drop=True))

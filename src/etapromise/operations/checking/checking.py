@@ -18,7 +18,7 @@ from etapromise.operations.checking.check_report import CheckReport
 from etapromise.operations.checking.weight_outliers import outlying_weights
 from etapromise.operations.feed_checks import (
     clocks_marked_as_utc,
-    deliveries_at_night,
+    doubtful_clocks,
     marked_as_utc_text,
 )
 from etapromise.tracking import Event, TrackedHistory, history
@@ -398,7 +398,7 @@ def _signs(found: TrackedHistory) -> dict[str, Any]:
         "arrived": int(found.milestones["event_at"].notna().sum()),
         "closed": _counts(found.milestones["closed_as"]),
         "marked_as_utc": [marked_as_utc_text(row) for row in marked],
-        "at_night": deliveries_at_night(found, marked),
+        "at_night": doubtful_clocks(found, marked),
         "odd_weights": outlying_weights(orders),
     }
     for name in ("carrier", "service", "destination_country"):
