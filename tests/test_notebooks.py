@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom on the sample, and what they show is so."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+
+import etapromise
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -42,10 +45,17 @@ def service_level_and_costs(namespace):
 SHOWN = {each.__name__: each for each in (first_promise, walking_backtest, service_level_and_costs)}
 
 
+@pytest.fixture(scope="module")
+def read():
+    """All begin with reading the same tables, and change nothing of them: read once."""
+    return functools.cache(etapromise.read)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path, monkeypatch):
+def test_a_notebook_runs(path, read, monkeypatch):
     monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(etapromise, "read", read)
     mpl.use("Agg", force=True)
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     namespace = {}

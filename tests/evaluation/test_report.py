@@ -217,9 +217,8 @@ def test_what_is_rounded_to_nothing_has_no_sign():
 def test_the_others_of_a_group_are_named_in_the_language(walked):
     facts = copy.deepcopy(walked.facts)
     facts["by"]["lane_group"][0]["group"] = OTHERS
-    told = {language: render_backtest(facts, language=language) for language in REPORT_LANGUAGES}
-    assert "all others</span>" in told["en"]
-    assert "alle übrigen</span>" in told["de"]
+    for language, others in (("en", "all others"), ("de", "alle übrigen")):
+        assert f"{others}</span>" in render_backtest(facts, language=language)
 
 
 def test_a_verdict_says_nearly_where_luck_does_not_explain_the_rest(walked):

@@ -52,8 +52,8 @@ def given(simulation) -> Given:
 
 @pytest.fixture(scope="module")
 def few(given) -> Given:
-    """Five weeks of it."""
-    until = pa.scalar(given.shipments["ordered_at"][0].as_py() + dt.timedelta(days=33))
+    """Three weeks of it."""
+    until = pa.scalar(given.shipments["ordered_at"][0].as_py() + dt.timedelta(days=19))
     shipments = given.shipments.filter(pc.less(given.shipments["ordered_at"], until))
     mine = pc.is_in(given.scans["shipment_id"], shipments["shipment_id"].combine_chunks())
     return Given(shipments, given.scans.filter(mine))
