@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -28,12 +29,17 @@ def directory(model, simulation, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def under_way(directory):
+    moment = pd.Timestamp("2025-07-03", tz="UTC")
+    orders, _ = etapromise.stored_history(directory / "store").under_way(moment, most_days=30)
+    return orders["shipment_id"].iloc[-1]
+
+
 @pytest.fixture
-def names(directory, model, parcels, monkeypatch):
+def names(directory, model, parcels, under_way, monkeypatch):
     """What the examples call by name, where they are run."""
     monkeypatch.chdir(directory)
-    moment = pd.Timestamp("2025-07-03", tz="UTC")
-    open_orders, _ = etapromise.stored_history("store").under_way(moment, most_days=30)
     return {
         "UTC": UTC,
         "date": date,
@@ -42,8 +48,8 @@ def names(directory, model, parcels, monkeypatch):
         "history": parcels,
         "model": model,
         "np": np,
-        "quick": TRAINING,
-        "under_way": open_orders["shipment_id"].iloc[-1],
+        "quick": replace(TRAINING, members=1),
+        "under_way": under_way,
     }
 
 
