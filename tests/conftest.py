@@ -31,9 +31,9 @@ if "mix_stderr" in inspect.signature(CliRunner.__init__).parameters:
 
 # With few tests, or long ones; begun last, one of them would keep one worker busy and another idle.
 LONGEST = {
-    *("test_changed_week.py", "test_docs.py", "test_engines.py", "test_kept_numbers.py"),
-    *("test_notebooks.py", "test_retraining.py", "test_training.py", "test_tuning.py"),
-    "test_year.py",
+    *("test_docs.py", "test_docstring_examples.py", "test_engines.py", "test_failures.py"),
+    *("test_kept_numbers.py", "test_monitoring.py", "test_notebooks.py", "test_retraining.py"),
+    *("test_store.py", "test_training.py", "test_tuning.py", "test_year.py"),
 }
 
 

@@ -83,12 +83,13 @@ def shop(simulation: Any, model: PromiseModel, tmp_path_factory: pytest.TempPath
 
 
 TABLES = "--shipments shipments.parquet --scans scans.parquet"
+FEW_TREES = "--set members=1 --set boosting.rounds=4 --set transit.most_looks=1000"
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        f"train {TABLES} --as-of 2025-07-01 --out models --set members=1 --set boosting.rounds=4",
+        f"train {TABLES} --as-of 2025-07-01 --out models {FEW_TREES}",
         "quote --model model --origin 60492 --destination 90585 --ordered-at 2025-07-02T10:00Z",
         "score --model model --shipments shipments.parquet --as-of 2025-07-02 --out o.parquet",
         f"scorecard {TABLES} --as-of 2025-07-01 --out card.html",

@@ -30,7 +30,7 @@ def test_days_sum_to_the_date(
         model = model.with_disruptions([snow])
     scans = parcels.scans
     told, moved = [], 0
-    for row in orders[orders["ordered_at"] < NOW].head(60).to_dict("records"):
+    for row in orders[orders["ordered_at"] < NOW].head(30).to_dict("records"):
         own = scans[scans["shipment_id"] == row["shipment_id"]]
         tracked = model.track(row, own, NOW)
         why = tracked.why()
