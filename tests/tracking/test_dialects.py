@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from etapromise.errors import ContractError
 from etapromise.tracking import read_scans, read_shipments
-from etapromise.tracking.files.dialects import encoding_of
+from etapromise.tracking.files.dialects import dialect_of, encoding_of
 from etapromise.tracking.files.json_tables import list_paths, records_of, table_of
 from etapromise.tracking.proposals.column_profiles import profile_of
 from etapromise.tracking.sources import arrow_table
@@ -373,3 +373,9 @@ def test_a_line_that_ends_inside_a_letter_is_a_reject(tmp_path: Path) -> None:
     assert len(found.accepted) == 3
     assert found.rejects["reason"].tolist() == ["wrong_number_of_fields"]
     assert found.rejects["row"].tolist() == [3]
+
+
+def test_columns_at_fixed_places_are_told() -> None:
+    written = b"Order    Placed       Zip\nA1       2026-01-13   10115\n"
+    [doubt] = dialect_of(pa.py_buffer(written), "orders.txt").doubts
+    assert "stand at fixed places" in doubt

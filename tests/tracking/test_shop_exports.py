@@ -407,6 +407,9 @@ def test_keys_of_no_day_are_neither_days_nor_a_zone(tmp_path: Path) -> None:
     assert not sum(len(one.rejects) for one in told.accounts)
     assert "zone_column" not in found.proposal.columns["ordered_at"].details
     assert told.milestones["delivered_at"].isna().sum() >= len(truth) / 9
+    days = table["order_date_key"].rank(method="dense").astype(int) + 40_000  # of a calendar's rows
+    counted = check(csv_of(table.assign(order_date_key=days), tmp_path / "c.csv"), quality=False)
+    assert any(one.startswith("ordered_at") for one in counted.proposal.questions)  # type: ignore[union-attr]
 
 
 def test_a_time_that_is_hardly_called_the_orders_gives_way_to_an_earlier_one(

@@ -59,6 +59,8 @@ _NORDIC: Final = re.compile(r"[æáéíóúÆÁÉÍÓÚěščřž]")
 _ODD: Final = (_SYMBOL_IN_WORD, _TWO_SCRIPTS, _ACCENTS)
 # Of bytes that are not ASCII so many form UTF-8 letters although the whole is none: two encodings.
 _MIXED: Final = 0.5
+# What stands between the titles of columns of one width.
+_GAPS: Final = re.compile(r"\S {2,}\S.*\S {2,}\S")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +268,12 @@ def dialect_of(
     quote = _quote(lines)
     if separator is None:
         separator = _separator("".join(lines), quote)
+        if lines and not any(sign in lines[0] for sign in _SEPARATORS) and _GAPS.search(lines[0]):
+            told = (
+                f"the columns of {name} stand at fixed places with blanks between: write it with a "
+                f"separator, such as pandas.read_fwf({name!r}).to_csv('orders.csv', index=False)"
+            )
+            doubts += (told,)
     return Dialect(
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         separator=separator,

@@ -354,7 +354,10 @@ class Profile:
         if pt.is_integer(self.kind) or pt.is_floating(self.kind) or self._all_digits:
             if not numbers or self.compact:
                 return written_times(self.words, most) if numbers else None
-            return numbered_times(self._digits) or bare_days(self._digits)
+            found = numbered_times(self._digits) or bare_days(self._digits)
+            # A key counts the rows of another table, whichever days those numbers would be.
+            counted = found is not None and "excel" in found.formats and not found.clock
+            return None if counted and is_about(self.name, "key") else found
         era = era_of(self.words)
         words = in_usual_years(self.words, era) if era else self.words
         found = written_times(words, most)
