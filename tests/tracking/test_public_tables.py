@@ -329,6 +329,35 @@ def test_a_proof_that_is_missing_is_no_delivery(tmp_path: Path) -> None:
     assert not found.milestones["delivered"].asked
 
 
+def test_neither_a_parcels_record_nor_the_day_it_was_sent_is_the_time_of_its_order(
+    tmp_path: Path,
+) -> None:
+    truth = parcels(5, 90)
+    table = plain(truth).rename(columns={"ordered_at": "lineItems.boughtAt"})
+    table["shipments.createdAt"] = table.pop("shipped_at")
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["ordered_at"].column == "lineItems.boughtAt"
+    table = plain(truth).rename(columns={"ordered_at": "moment"})
+    table["slip"] = written(truth["ordered"], DAY)
+    found, _ = proposal_of(table, tmp_path)
+    assert found.columns["ordered_at"].column == "moment"
+
+
+def test_of_two_numbers_that_events_have_the_carriers_names_the_parcel(tmp_path: Path) -> None:
+    truth = parcels(5, 60)
+    orders = plain(truth).drop(columns=["shipped_at", "delivered_on"])
+    orders["parcel_id"] = [f"{n + 70_000}" for n in orders.index]
+    orders["trackingNumber"] = [f"T{n}" for n in truth["id"]]
+    events = orders[["parcel_id", "trackingNumber"]].assign(
+        status="delivered", time=written(truth["delivered"], CLOCK)
+    )
+    files = csv_of(orders, tmp_path / "orders.csv")
+    files += csv_of(events[truth["delivered"].notna()], tmp_path / "events.csv")
+    found = check(files, quality=False).proposal
+    assert found is not None
+    assert found.columns["shipment_id"].column == "trackingNumber"
+
+
 def test_a_page_names_no_parcel_and_when_a_proof_was_stored_is_no_delivery(tmp_path: Path) -> None:
     truth = parcels(5, 90)
     table = plain(truth).drop(columns="delivered_on")

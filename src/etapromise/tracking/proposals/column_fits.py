@@ -237,7 +237,8 @@ def _milestone_score(profile: Profile, role: str, score: float) -> float:
 
 
 def _order_score(profile: Profile, table: OwnTable, score: float) -> float:
-    if table.of_orders and profile.name not in table.of_orders:
+    inside = is_about(profile.name.rpartition(".")[0], "parcels")
+    if inside or (table.of_orders and profile.name not in table.of_orders):
         # A parcel is made, or told to its carrier, later than its order.
         return min(score, _LEAST)
     if score > 0 and not is_about(profile.name, "order"):

@@ -289,7 +289,9 @@ def join_ids(proposal: Proposal) -> None:
         for right in other:
             sample = text_of(sample_rows(theirs.table).column(right.name)).drop_null()
             share = float(pc.mean(pc.is_in(sample, value_set=known)).as_py() or 0.0)
-            share += 0.01 * score_name(left.name, "shipments", "shipment_id")
+            # Of numbers that both have, the one that the carrier knows.
+            known_to_all = is_about(left.name, "tracking")
+            share += 0.01 * (score_name(left.name, "shipments", "shipment_id") + known_to_all)
             same = _same_thing(left, ours, right, theirs)
             share += _SAME_NAME * same
             if _counted(left, right) and not same:

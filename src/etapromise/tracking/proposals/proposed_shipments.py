@@ -397,17 +397,19 @@ def _times_by_order(proposal: Proposal) -> None:
         first = all((moments < later)[both].mean() > _MOSTLY_BEFORE for later, both in known)
         if not one.asked and moments.notna().mean() > _MOSTLY * orders and first:
             near = told is None or pd.Timedelta((came[-1] - moments).median()) < _SAME_ORDER
-            found += [(moments.median(), profile.name, one)] if near else []
+            # A day begins before the clocks in it.
+            day, dated = moments.dt.floor("D").median(), one.guess is None or not one.guess.clock
+            found += [(day, dated, profile.name, one)] if near else []
     if found and told is not None:
         asked = (
-            f"{told.column!r} is called a little like it, and {min(found)[1]!r} is before it in "
+            f"{told.column!r} is called a little like it, and {min(found)[2]!r} is before it in "
             "most rows: keep one of them"
         )
         proposal.columns["ordered_at"] = replace(
             told, column=None, details={"column": "?"}, asked=asked, guess=None
         )
     elif found:
-        _, _, one = min(found)
+        *_, one = min(found)
         why = f"its values, not its name; {one.why.partition('; ')[2]}"
         proposal.columns["ordered_at"] = replace(one, why=why)
 
