@@ -30,6 +30,12 @@ def best_of(name: str) -> str:
         *(("Zust.Dat.", "delivered"), ("Vers.Dat.", "picked_up"), ("Auftr.Dat.", "ordered_at")),
         *(("SvcCd", "service"), ("CarrCd", "carrier"), ("Wght", "weight_kg")),
         *(("ExpDlvDt", "quoted_date"), ("CancDt", "cancelled")),
+        *(
+            ("deliver_ts.value", "delivered"),
+            ("Ist-Liefertermin", "delivered"),
+            ("deliver_before", ""),
+        ),
+        *(("PU_DT", "picked_up"), ("Fecha retiro", "picked_up")),
         *(("event", ""), ("utc", ""), ("Post", "")),
         *(("InvDt", ""), ("UpdDt", ""), ("ModDt", ""), ("PmtDt", ""), ("Cust", ""), ("Qty", "")),
     ],

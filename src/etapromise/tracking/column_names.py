@@ -61,6 +61,7 @@ def score_name(name: str, table: str, role: str) -> float:
     if _TWO_LANGUAGES.search(name):
         # PLZ / NPA: one name in several languages.
         return max(score_name(part, table, role) for part in _TWO_LANGUAGES.split(name))
+    name = name.removesuffix(".value")  # BigQuery's programs put times into objects
     said = plain_name(name)
     last = plain_name(name.rpartition(".")[2])
     timed = table == "milestones" or role.endswith(("_at", "_date"))
