@@ -338,6 +338,8 @@ def test_depots_senders_and_doors_are_told_apart(text: str, status: str) -> None
         ("預計送達時間更新", "in_transit"),
         ("Doručení naplánováno", "in_transit"),
         ("順利送達", "delivered"),
+        ("Collected from locker by recipient", "delivered"),
+        ("تم تسليم الشحنة", "delivered"),
     ],
 )
 def test_what_was_not_reached_or_not_by_the_customer_is_no_delivery(
