@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from etapromise.tracking.column_names import names_of, place_in, plain_name, score_name
+from etapromise.tracking.column_names import is_about, names_of, place_in, plain_name, score_name
 
 LEAST = 0.55
 
@@ -60,3 +60,8 @@ def test_a_warehouse_is_never_where_a_parcel_goes(region: str) -> None:
     for sender, recipient in (("ALMACÉN", "DESTINO"), ("Lager", "Ziel"), ("magazzino", "arrivo")):
         assert place_in(region.format(sender)) == ("sender", "region")
         assert place_in(region.format(recipient)) == ("recipient", "region")
+
+
+@pytest.mark.parametrize("name", ["Última actualización", "Son Güncelleme", "最終更新日時"])
+def test_when_a_state_began_is_said_in_many_languages(name: str) -> None:
+    assert is_about(name, "changed")

@@ -125,3 +125,12 @@ def test_numbers_of_four_digits_are_hours_and_minutes(
     texts: list[str], expected: list[str]
 ) -> None:
     assert times_of_day(pd.Series(texts, dtype=TEXT)).tolist() == expected
+
+
+def test_cells_with_several_times_are_lists_of_events() -> None:
+    for texts, several in (
+        ("2025-01-20 14:05 Sent | 2025-01-21 9:12 Came", True),
+        ("14:05:30", False),
+    ):
+        column = pa.chunked_array([pa.array([texts] * 3, pa.large_string())])
+        assert profile_of("history", column, column).several_times == several

@@ -55,6 +55,7 @@ _DATE_LIKE: Final = re.compile(
     r"(?<!\d)(?:\d{4}\s?[./\-]\s?\d{1,2}\s?[./\-]\s?\d{1,2}|"
     r"\d{1,2}\s?[./\-]\s?(?:\d{1,2}|[A-Za-z]{3})\s?[./\-]\s?\d{1,4}|\d{1,2}:\d\d(?::\d\d)?)(?!\d)"
 )
+_CLOCKS: Final = r"(?<![\d:])\d{1,2}:\d\d(?!\d)"
 # What systems that cut their names call a time of day: POTIM, ORDTIM, LFUZEIT.
 _CLOCK_NAME: Final = re.compile(r"(?:tim|tm|uzeit|uzt|zet|hhmm(?:ss)?)$")
 # 8001 Zürich, 00-001 Warszawa: a postcode before the name of its city.
@@ -285,6 +286,12 @@ class Profile:
     def json(self) -> bool:
         """Whether cells hold objects or lists of them, as text."""
         return bool(beginning_with(self.words[:TRIED], r"^\s*(?:\[\s*)?\{\s*\"").any())
+
+    @cached_property
+    def several_times(self) -> bool:
+        """Whether most cells hold several clock times, as lists of events do."""
+        words = self.words[:TRIED]
+        return bool(len(words) and (words.str.count(_CLOCKS) > 1).mean() > 0.5)
 
     @cached_property
     def links(self) -> bool:

@@ -278,12 +278,12 @@ def ask_for_deliveries(proposal: Proposal) -> None:
             f"; {lasted[0]} may be how long it took: add it to the time it began at, and hand over "
             "the sum"
         )
-    inside = [one.name for one in table.profiles.values() if one.json]
-    lists = (
-        f"; {inside[0]} holds JSON as text: export the table as JSON lines, where it is a list"
-        if inside
-        else ""
-    )
+    lists = ""
+    for one in table.profiles.values():
+        if one.json:
+            lists = f"; {one.name} holds JSON as text: export JSON lines, where it is a list"
+        elif one.several_times:
+            lists = f"; {one.name} holds several times in a cell: write a row for each of them"
     proposal.milestones["delivered"] = Proposed(
         column=None,
         certainty=0.0,
