@@ -141,6 +141,21 @@ def test_a_column_that_fills_the_gaps_of_another_counts_or_is_asked_about(tmp_pa
     assert any("written in two ways" in one for one in asked.proposal.questions)  # type: ignore[union-attr]
 
 
+def test_of_rows_for_each_change_the_last_counts(tmp_path: Path) -> None:
+    truth = parcels(5, 120)
+    last = plain(truth).assign(updated_at=written(truth["picked"], CLOCK))
+    first = last.assign(updated_at=written(truth["ordered"], CLOCK))
+    first["delivered_on"] = written(truth["delivered"] + pd.Timedelta("3D"), DAY)
+    table = pd.concat([first, last])
+    found, tracked = read(csv_of(table, tmp_path / "changes.csv"), tmp_path)
+    assert found.proposal is not None
+    assert found.proposal.settings["last_counts"][0]
+    assert_true(truth, tracked)
+    # Lines of an order are of one time.
+    found, _ = read(csv_of(pd.concat([last, last]), tmp_path / "lines.csv"), tmp_path)
+    assert "last_counts" not in found.proposal.settings  # type: ignore[union-attr]
+
+
 def test_events_in_columns_of_their_own_are_scans(tmp_path: Path) -> None:
     truth = parcels(5, 120)
     table = plain(truth).drop(columns=["shipped_at", "delivered_on"])

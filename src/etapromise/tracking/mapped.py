@@ -134,7 +134,8 @@ def _own_table(
         same = numbers.column == part.one_row_per
         times = [part.columns.get("ordered_at"), *part.milestones.values()]
         once = [one.column for one in times if one is not None and one.column is not None]
-        own = folded_rows(own, part.one_row_per, numbers.else_column if same else None, once)
+        key, otherwise = part.one_row_per, numbers.else_column if same else None
+        own = folded_rows(own, key, otherwise, once, last=part.last_counts)
     several = [one for one in part.columns.values() if one.split is not None and one.column]
     for one in several:
         own = split_cells(own, str(one.column), str(one.split))

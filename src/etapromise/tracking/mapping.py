@@ -133,6 +133,7 @@ class MappedTable:
         time_zone: IANA zone of all clock times of the table that carry none.
         fill_down: Columns whose empty fields repeat the row above.
         one_row_per: The column by which further rows are folded into the first.
+        last_counts: Whether they are folded into the last, as where rows are changes.
         each: What stands for the ``#`` in names of columns: a row becomes one for each of them.
         leave_out: By column the values whose rows are no parcels to customers, lower case.
         columns: By column of the contract.
@@ -152,6 +153,7 @@ class MappedTable:
     time_zone: str | None = None
     fill_down: tuple[str, ...] = ()
     one_row_per: str | None = None
+    last_counts: bool = False
     each: tuple[str, ...] = ()
     leave_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[str, MappedColumn] = field(default_factory=dict)
@@ -254,6 +256,7 @@ _SETTINGS: Final = {
     "time_zone": str,
     "fill_down": list,
     "one_row_per": str,
+    "last_counts": bool,
     "each": list,
     "leave_out": dict,
     "columns": dict,
@@ -326,6 +329,7 @@ def _table(data: Any, contract: Mapping[str, Any], name: str, path: Path) -> Map
                 "payload",
                 "time_zone",
                 "one_row_per",
+                "last_counts",
             )
             if key in data
         },

@@ -93,14 +93,22 @@ def left_out(own: OwnRows, name: str, words: Sequence[str]) -> OwnRows:
 
 
 def folded_rows(
-    own: OwnRows, key: str, otherwise: str | None = None, once: Sequence[str] = ()
+    own: OwnRows,
+    key: str,
+    otherwise: str | None = None,
+    once: Sequence[str] = (),
+    *,
+    last: bool = False,
 ) -> OwnRows:
     """The first row of each key, its empty fields filled from the further ones.
 
     Args:
         otherwise: The column that has the key where its own is empty.
         once: Columns of what happens to a parcel once; further rows that say another are told.
+        last: Whether the last row of each key is meant, which corrects those before.
     """
+    if last:
+        return _turned(folded_rows(_turned(own), key, otherwise))
     keys = cells_as_text(own.table.column(key))
     if otherwise is not None:
         named = pa.array(happened(keys))
@@ -134,7 +142,7 @@ def folded_rows(
         reason="further_rows",
         column=key,
         rows=left,
-        told="further rows of a value, folded into its first",
+        told="further rows of a value, folded into one",
     )
     keep = np.flatnonzero(first)
     whole = table.take(pa.array(keep))
@@ -145,6 +153,12 @@ def folded_rows(
         notes=(*own.notes, note, *_differing(own.table, whole, codes[keep], codes, first, once)),
         left_aside=own.left_aside + left,
     )
+
+
+def _turned(own: OwnRows) -> OwnRows:
+    """The rows from the last to the first."""
+    turned = np.arange(len(own.rows))[::-1]
+    return replace(own, table=own.table.take(pa.array(turned)), rows=own.rows[turned])
 
 
 def _differing(

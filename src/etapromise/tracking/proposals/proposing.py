@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etapromise.normal_forms.zones import shape_of
-from etapromise.tracking.column_names import names_of
+from etapromise.tracking.column_names import is_about, names_of
 from etapromise.tracking.mapped_columns import text_of
 from etapromise.tracking.proposals.column_fits import as_scans, best_fit
 from etapromise.tracking.proposals.column_profiles import Profile
+from etapromise.tracking.proposals.column_roles import moments_of, proposed_column
 from etapromise.tracking.proposals.doubtful_dates import (
     cancelled_by_state,
     closed_orders,
@@ -58,6 +59,9 @@ from etapromise.tracking.proposals.proposed_zones import zones_of_times
 
 # Of rows with an id so many have their own, where a row is a parcel.
 _REPEATED: Final = 0.998
+# So many rows are written later than those of their id before, where they are its states.
+_RISING: Final = 0.5
+_AT_ONCE: Final = pd.Timedelta(0)
 # Of the rows without a number so many say something of their own, where they are no further rows.
 _OWN_ROWS: Final = 0.5
 # Of the ids that repeat so many do so with another time of order, where they name no order.
@@ -257,6 +261,28 @@ def _fold_repeated(proposal: Proposal, one: Proposed, profile: Profile) -> None:
             str(one.column),
             f"{again:,} rows repeat an id, such as line items: they are folded into the first",
         )
+        when = _written_at(proposal, str(one.column))
+        if when is not None:
+            proposal.settings["last_counts"] = (
+                True,
+                f"{when} says that each row was written later than those of its id before",
+            )
+
+
+def _written_at(proposal: Proposal, ids: str) -> str | None:
+    """The column by which rows of one id are later and later states of it, if there is one."""
+    table = proposal.shipments
+    keys = pd.Series(text_of(table.table.column(ids)).to_pandas())
+    for name, profile in table.profiles.items():
+        told = is_about(name, "changed") or is_about(name, "exported")
+        if not told or profile.times(numbers=True, named=True) is None:
+            continue
+        written = moments_of(table.table.column(name), proposed_column(profile, "scanned_at", 1.0))
+        later = written.groupby(keys.to_numpy()).diff().dropna()
+        rising, falling = (later > _AT_ONCE).mean(), (later < _AT_ONCE).mean()
+        if len(later) and rising > _RISING and falling < 1 - _REPEATED:
+            return name
+    return None
 
 
 def _differ(proposal: Proposal, keys: pa.ChunkedArray) -> bool:
