@@ -145,7 +145,7 @@ def test_of_rows_for_each_change_the_last_counts(tmp_path: Path) -> None:
     truth = parcels(5, 120)
     last = plain(truth).assign(updated_at=written(truth["picked"], CLOCK))
     first = last.assign(updated_at=written(truth["ordered"], CLOCK))
-    first["delivered_on"] = written(truth["delivered"] + pd.Timedelta("3D"), DAY)
+    first["delivered_on"] = written(truth["picked"] + pd.Timedelta("3D"), DAY)  # a plan
     table = pd.concat([first, last])
     found, tracked = read(csv_of(table, tmp_path / "changes.csv"), tmp_path)
     assert found.proposal is not None

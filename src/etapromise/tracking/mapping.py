@@ -133,7 +133,7 @@ class MappedTable:
         time_zone: IANA zone of all clock times of the table that carry none.
         fill_down: Columns whose empty fields repeat the row above.
         one_row_per: The column by which further rows are folded into the first.
-        last_counts: Whether they are folded into the last, as where rows are changes.
+        last_counts: Whether the last row counts instead, and alone, as where rows are changes.
         each: What stands for the ``#`` in names of columns: a row becomes one for each of them.
         leave_out: By column the values whose rows are no parcels to customers, lower case.
         columns: By column of the contract.

@@ -105,10 +105,9 @@ def folded_rows(
     Args:
         otherwise: The column that has the key where its own is empty.
         once: Columns of what happens to a parcel once; further rows that say another are told.
-        last: Whether the last row of each key is meant, which corrects those before.
+        last: Whether the last row of each key counts instead, and alone: what is empty there was
+            filled too early.
     """
-    if last:
-        return _turned(folded_rows(_turned(own), key, otherwise))
     keys = cells_as_text(own.table.column(key))
     if otherwise is not None:
         named = pa.array(happened(keys))
@@ -116,14 +115,15 @@ def folded_rows(
     codes, _ = pd.factorize(keys.to_pandas())
     nameless = codes < 0
     first = np.zeros(len(codes), dtype=bool)
-    first[np.unique(codes, return_index=True)[1]] = True
+    found = np.unique(codes[::-1] if last else codes, return_index=True)[1]
+    first[len(codes) - 1 - found if last else found] = True
     first |= nameless
     if first.all():
         return own
     table = own.table
     for place, name in enumerate(table.column_names):
         column = empty_as_null(table.column(place))
-        if column.null_count == 0:
+        if column.null_count == 0 or last:
             continue
         missing = first & column.is_null().to_numpy() & ~nameless
         if not missing.any():
@@ -146,19 +146,14 @@ def folded_rows(
     )
     keep = np.flatnonzero(first)
     whole = table.take(pa.array(keep))
+    differing = _differing(own.table, whole, codes[keep], codes, first, () if last else once)
     return OwnRows(
         table=whole,
         rows=own.rows[keep],
         broken=own.broken,
-        notes=(*own.notes, note, *_differing(own.table, whole, codes[keep], codes, first, once)),
+        notes=(*own.notes, note, *differing),
         left_aside=own.left_aside + left,
     )
-
-
-def _turned(own: OwnRows) -> OwnRows:
-    """The rows from the last to the first."""
-    turned = np.arange(len(own.rows))[::-1]
-    return replace(own, table=own.table.take(pa.array(turned)), rows=own.rows[turned])
 
 
 def _differing(

@@ -270,8 +270,11 @@ def _fold_repeated(proposal: Proposal, one: Proposed, profile: Profile) -> None:
 
 
 def _written_at(proposal: Proposal, ids: str) -> str | None:
-    """The column by which rows of one id are later and later states of it, if there is one."""
+    """The column by which rows of one id are later and later states of it, each whole, if any."""
     table = proposal.shipments
+    ordered = proposal.columns.get("ordered_at")
+    if ordered is None or ordered.column is None or table.profiles[ordered.column].filled < 1:
+        return None
     keys = pd.Series(text_of(table.table.column(ids)).to_pandas())
     for name, profile in table.profiles.items():
         told = is_about(name, "changed") or is_about(name, "exported")
