@@ -38,7 +38,7 @@ _ORDERED_AT_NIGHT: Final = 0.3
 # Around a change of the clocks, and how near to it, and how far from luck, deliveries then move.
 _SEASON: Final = 42 * _DAY
 _NEARLY: Final = 0.35
-_SURELY: Final = 3.0
+_SURELY: Final = 3.5
 # A clock a little off, or an order written down after its label, is nothing to speak of.
 _EARLIER: Final = pd.Timedelta(minutes=30)
 
