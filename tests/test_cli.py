@@ -300,13 +300,10 @@ def test_an_end_before_the_start_is_bad_usage(files, tmp_path):
     assert "end after its start" in found.stderr
 
 
-def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monkeypatch):
+def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick):
     models = tmp_path / "models"
-    with monkeypatch.context() as poorly:
-        # A champion of one tree: any challenger gains, whatever its luck.
-        stump = functools.partial(training_config.TrainingConfig, boosting=replace(QUICK, rounds=1))
-        poorly.setattr(training_config, "TrainingConfig", stump)
-        trained = run("train", *tables(files), "--as-of", "2025-07-01", "--out", models)
+    # A champion of before the judged weeks, so that it is judged itself: its challenger knows more.
+    trained = run("train", *tables(files), "--as-of", "2025-06-10", "--out", models)
     assert trained.exit_code == 0
     common = ("retrain", *tables(files), "--models", models, "--judge-days", "21",
               "--refresh-every", "7")  # fmt: skip
@@ -348,8 +345,8 @@ def test_retraining_promotes_refuses_and_goes_back(files, tmp_path, quick, monke
     assert [line.split()[-1] for line in listed] == ["orders"] * 3
     assert listed[-1].startswith("* 2025-07-16")
     assert run("rollback", "--models", models).stdout == f"{models / '2025-07-15'}\n"
-    back = run("rollback", "--models", models, "--to", "2025-07-01")
-    assert back.stdout == f"{models / '2025-07-01'}\n"
+    back = run("rollback", "--models", models, "--to", "2025-06-10")
+    assert back.stdout == f"{models / '2025-06-10'}\n"
     assert run("rollback", "--models", models, "--to", "2024-01-01").exit_code == 1
     assert run(*ended, "--force").stdout == f"{models / '2026-03-01'}\n"
 

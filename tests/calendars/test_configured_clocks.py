@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -147,6 +148,32 @@ def test_days_left_out_are_closed_and_named_ones_are_open(
             assert (weights(after, "bird\x1fground", place) == kept).all()
     untouched = "bird\x1fground", "US\x1fCA"
     assert (weights(after, *untouched) == weights(before, *untouched)).all()
+
+
+def test_a_place_with_a_week_of_its_own_keeps_it_on_the_days_that_a_file_leaves() -> None:
+    """A village is served on Mondays and Thursdays; the file closes Thursdays, then all of May."""
+    village, twice = f"{PLACES[0]}\x1f83000", [1.0, 0, 0, 1.0, 0, 0, 0]
+    clocks = learned()
+    clocks = replace(
+        clocks,
+        calendars=(*PLACES, village),
+        holidays=np.zeros((len(PLACES) + 2, COUNT), np.uint8),
+        place_weeks=np.ones((len(PLACES) + 2, 7), np.bool_),
+        region_weeks=np.array([[1.0, len(PLACES) + 1, *twice]]),
+    )
+    assert (weights(clocks, SERVICES[0], village) > 0).tolist() == among({0, 3}).tolist()
+    found = configured_clocks(
+        clocks,
+        CalendarFile(
+            '[[carriers]]\ncarrier = "acme"\ndelivers = "Mon-Wed, Fri"\n'
+            '[[blackouts]]\ncountry = "DE"\nregion = "BY"\ndays = ["2024-05-01 to 2024-05-31"]\n'
+        ),
+    )
+    may = np.array([(FIRST + timedelta(step)).month == 5 for step in range(COUNT)])
+    open_ = weights(found, SERVICES[0], village) > 0
+    assert open_.tolist() == (among({0}) & ~may).tolist()
+    # Elsewhere in the region the service works on what the file says.
+    assert not (weights(found, SERVICES[0], PLACES[0]) > 0)[may].any()
 
 
 def test_days_on_which_a_carrier_delivers_for_once_or_in_part() -> None:

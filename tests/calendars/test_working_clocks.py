@@ -43,7 +43,7 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
     assert clocks.last_day == first + 29
     for service in range(3):
         for calendar in range(2):
-            passed, gone_on, worked_yet = 0.0, 0, False
+            passed, before = 0.0, []
             row = clocks.elapsed[clocks.row(service, calendar)]
             lengths = clocks.lengths()[clocks.row(service, calendar)]
             for day in range(30):
@@ -52,15 +52,17 @@ def test_elapsed_time_is_the_sum_of_the_days_before(first: int, seed: int) -> No
                 kind = int(holidays[calendar, day])
                 worked *= weights[service, kind - 1] if kind else 1.0
                 stands = service == strike[0] and strike[2] <= first + day <= strike[3]
-                if stands or worked == 0.0:
-                    assert lengths[day] == 1.0
-                    gone_on += not stands
-                    continue
-                longer = progress[service] * min(gone_on, 3)
-                assert lengths[day] == pytest.approx(1.0 + longer)
-                passed, gone_on, worked_yet = passed + worked + longer, 0, True
+                worked = 0.0 if stands else worked
+                # What no day of the last ten delivered, three days at most.
+                left = sum(
+                    moved * np.prod([1.0 - share for share, _ in before[back:]])
+                    for back, (_, moved) in enumerate(before[-10:], max(len(before) - 10, 0))
+                )
+                length = 1.0 + progress[service] * min(left, 3.0)
+                assert lengths[day] == pytest.approx(length)
+                passed += worked * length
+                before.append((worked, not stands))
             assert row[30] == pytest.approx(passed, abs=1e-9)
-            assert worked_yet or passed == 0.0
 
 
 def test_days_outside_the_calendars_are_refused(model: object) -> None:

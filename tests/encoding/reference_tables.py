@@ -18,10 +18,11 @@ from etapromise.encoding.requests import (
     local_seconds,
 )
 from etapromise.lanes.hand_offs import CARRIER_PAIR, FIRST_LEG
-from etapromise.lanes.levels import LAST_MILE, level_keys, spelled
+from etapromise.lanes.levels import LAST_MILE, Level, level_keys, spelled
 from tests.calendars.dispatch_delay import dispatch_delay, fetched_after
 
 GIVEN = NUMBERS[1:6]
+PLACE = Level("place", ("destination_country", "destination_region", "destination"))
 
 
 def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
@@ -33,7 +34,10 @@ def reference_requests(encoder: Encoder, frame: pd.DataFrame) -> Requests:
         last_mile = encoder.hand_offs.last_mile_of(frame)
         frame = encoder.hand_offs.named(frame, last_mile)
     service, there, here, *warehouse = level_keys(frame, _CALENDAR_LEVELS)
-    own = encoder.clocks.row(rows_of(services, service), rows_of(calendars, there))
+    positions, keys = level_keys(frame, (PLACE,))[0]
+    alone = np.array([calendars.get(key, 0) for key in keys], np.int64)[positions]
+    calendar = np.where(alone > 0, alone, rows_of(calendars, there))
+    own = encoder.clocks.row(rows_of(services, service), calendar)
     clock = brought(encoder, frame, own, last_mile)
     places = [column for column in ("origin", "origin_country", "origin_region") if column in frame]
     names, _ = encoder.zones.resolve_many(frame[places], "origin")

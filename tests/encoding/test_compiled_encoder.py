@@ -75,12 +75,13 @@ def encoder() -> Encoder:
     days = LAST - FIRST + 1
     rng = np.random.default_rng(0)
     pairs = [f"{one}\x1f{two}" for one in KNOWN[1:5] for two in KNOWN[:4]]
+    own_places = [f"{pair}\x1f{word}" for pair in pairs[::3] for word in KNOWN[1:4]]
     clocks = Clocks(
         first_day=FIRST,
         services=pairs,
         weeks=rng.random((len(pairs) + 1, 7)),
-        calendars=pairs[::-1],
-        holidays=rng.integers(0, 2, (len(pairs) + 1, days)).astype(np.uint8),
+        calendars=[*pairs[::-1], *own_places],
+        holidays=rng.integers(0, 2, (len(pairs) + len(own_places) + 1, days)).astype(np.uint8),
         holiday_weights=rng.random((len(pairs) + 1, HOLIDAY_KINDS)),
     )
     zones = ZoneMap(

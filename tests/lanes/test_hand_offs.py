@@ -176,6 +176,22 @@ def test_other_carriers_tell_of_a_place_that_a_carrier_is_new_to() -> None:
         assert last_mile(hand_offs, "fedex", "saver", "10001") is None
 
 
+def test_a_place_that_is_left_to_a_partner_where_those_around_it_are_not() -> None:
+    """Any service that hands over does so there; one that never does brings it itself."""
+    rows = [
+        *[("ups", service, "10001", "usps") for service in ("saver", "air")] * 40,
+        *[("ups", service, "10002", None) for service in ("saver", "air")] * 160,
+        *[("fedex", "saver", place, None) for place in ("10001", "10002")] * 80,
+    ]
+    hand_offs = learned(rows)
+    assert hand_offs is not None
+    for service in ("saver", "air"):
+        assert last_mile(hand_offs, "ups", service, "10001") == "usps"
+        assert last_mile(hand_offs, "ups", service, "10002") is None
+        assert last_mile(hand_offs, "ups", service, "10003") is None
+    assert last_mile(hand_offs, "fedex", "saver", "10001") is None
+
+
 def test_a_prefix_in_two_regions() -> None:
     """One region misspelt, one missing: the prefix is where most of its parcels are."""
     rows = [

@@ -95,9 +95,9 @@ class ReferenceQuote:
         hand_offs = self.parts.encoder.hand_offs
         if hand_offs is None:
             return None
-        whose = (["carrier"], ["carrier", "service"], *[["carrier", "service"]] * 2)
-        where = ([], [], ["destination_region"], ["destination_prefix"])
-        for level in (3, 2, 1, 0):
+        whose = (["carrier"], ["carrier", "service"], *[["carrier", "service"]] * 3)
+        where = ([], [], ["destination_region"], ["destination_prefix"], ["destination"])
+        for level in (4, 3, 2, 1, 0):
             columns = [*whose[level], "destination_country", *where[level]]
             key = "\x1f".join(self.text(column) for column in columns)
             if key in hand_offs.keys[level]:
@@ -118,43 +118,71 @@ class ReferenceQuote:
     def open_share(self, day: date, *, own: bool = False) -> float:
         """How long a date is for whoever delivers, or the own carrier, in ordinary days.
 
-        After closed days by as much longer as parcels have gone on over them, three at most.
+        A worked day is longer by what parcels have gone on on days before that did not deliver it:
+        on closed days by a share of a day, three of them at most; by all of it where only their
+        place is closed.
         """
-        week, share = self.worked_share(day, own=own)
-        if share == 0.0:
-            return 0.0
-        clocks, closed = self.parts.encoder.clocks, 0
-        for before in range(1, 4):
+        clocks = self.parts.encoder.clocks
+        week, share, _ = self.worked_share(day, own=own)
+        progress = float(clocks.closed_progress[week])
+        left, waits = 0.0, 1.0
+        for before in range(1, 11):
             earlier = day - timedelta(before)
-            is_known = (earlier - EPOCH).days >= clocks.first_day
-            if not is_known or self.worked_share(earlier, own=own)[1] > 0.0:
+            if (earlier - EPOCH).days < clocks.first_day or waits == 0.0:
                 break
-            closed += 1
-        return share + closed * float(clocks.closed_progress[week])
+            _, there, region = self.worked_share(earlier, own=own)
+            gone = progress * (1.0 - there)
+            if self.is_apart(week):
+                gone = progress * (1.0 - max(there, region)) + max(region - there, 0.0)
+            left += waits * gone
+            waits *= 1.0 - there
+        most = 3.0 * (1.0 if self.is_apart(week) else progress)
+        return share * (1.0 + min(left, most))
 
-    def worked_share(self, day: date, *, own: bool) -> tuple[int, float]:
-        """Row of the clocks' services, and how much of an ordinary day it works on a date."""
+    def worked_share(self, day: date, *, own: bool) -> tuple[int, float, float]:
+        """Row of the clocks' services, and how much of an ordinary day it works on a date.
+
+        In the destination, and in the region around it.
+        """
         clocks = self.parts.encoder.clocks
         service = f"{self.text('carrier')}\x1f{self.text('service')}"
         if self.last_mile is not None and not own:
             service = f"{self.last_mile}\x1f"
-        place = f"{self.text('destination_country')}\x1f{self.text('destination_region')}"
         week = clocks.services.index(service) + 1 if service in clocks.services else 0
-        calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
         column = (day - EPOCH).days - clocks.first_day
-        if not 0 <= column < clocks.holidays.shape[1]:
-            return week, 0.0  # beyond the calendars the clock stands still
-        share = float(clocks.weeks[week, day.weekday()])
-        for row in clocks.new_weeks:
-            if int(row[0]) == week and (day - EPOCH).days >= row[1]:
-                share = float(row[2 + day.weekday()])
-        for row in clocks.region_weeks:
-            if (int(row[0]), int(row[1])) == (week, calendar):
-                share = float(row[2 + day.weekday()])
-        kind = int(clocks.holidays[calendar, column])
-        if kind:
-            share *= float(clocks.holiday_weights[week, kind - 1])
-        return week, share
+        shares = []
+        for place in (self.own_place, self.place):
+            calendar = clocks.calendars.index(place) + 1 if place in clocks.calendars else 0
+            if not 0 <= column < clocks.holidays.shape[1]:
+                return week, 0.0, 0.0  # beyond the calendars the clock stands still
+            share = float(clocks.weeks[week, day.weekday()])
+            for row in clocks.new_weeks:
+                if int(row[0]) == week and (day - EPOCH).days >= row[1]:
+                    share = float(row[2 + day.weekday()])
+            for row in clocks.region_weeks:
+                if (int(row[0]), int(row[1])) == (week, calendar):
+                    share = float(row[2 + day.weekday()])
+            kind = int(clocks.holidays[calendar, column])
+            if kind:
+                share *= float(clocks.holiday_weights[week, kind - 1])
+            shares.append(share)
+        return week, shares[0], shares[1]
+
+    def is_apart(self, week: int) -> bool:
+        """Whether the destination has another week of a service than its region."""
+        clocks = self.parts.encoder.clocks
+        own = clocks.calendars.index(self.own_place) + 1 if self.own_place != self.place else -1
+        return any((int(row[0]), int(row[1])) == (week, own) for row in clocks.region_weeks)
+
+    @property
+    def place(self) -> str:
+        return f"{self.text('destination_country')}\x1f{self.text('destination_region')}"
+
+    @property
+    def own_place(self) -> str:
+        """The destination, where it has a week of its own; else its region."""
+        own = f"{self.place}\x1f{self.text('destination')}"
+        return own if own in self.parts.encoder.clocks.calendars else self.place
 
     def dispatched(self, day: date) -> float:
         """How much of an ordinary day the warehouse works on a date."""

@@ -107,7 +107,7 @@ def _holidays(clocks: Clocks) -> tuple[dict[str, tuple[str, ...]], dict[str, set
     dates: dict[str, set[int]] = defaultdict(set)
     kinds: dict[str, set[int]] = defaultdict(set)
     for row, key in enumerate(clocks.calendars, start=1):
-        country, region = key.split(_SEPARATOR)
+        country, region, *_ = key.split(_SEPARATOR)
         for day, name in named_holidays(country, region, clocks.first_day, clocks.last_day).items():
             kind = int(clocks.holidays[row, day - clocks.first_day])
             # A calendar file may have taken a holiday away.
@@ -184,8 +184,11 @@ def _lines(found: WorkingCalendar) -> Iterator[str]:
     yield _days(found.week)
     for since, week in found.changed_weeks:
         yield f"since {since}: {_days(week)}"
+    alike: dict[str, list[str]] = defaultdict(list)
     for place, week in found.other_weeks.items():
-        yield f"in {place}: {_days(week)}"
+        alike[_days(week)].append(place)
+    for days, places in alike.items():
+        yield f"in {'; '.join(places)}: {days}"
     by_share: dict[int, list[str]] = defaultdict(list)
     for name, share in found.holidays.items():
         by_share[round(100 * share)].append(name)

@@ -29,7 +29,7 @@ _HARDLY_ANY: Final = 0.1
 _SAMPLE: Final = 60_000
 # Parts of a working day that ages are told apart by, and the longest day, in those.
 _PARTS: Final = 4
-# Of the weights of days, which are differences of sums.
+# Of the lengths of days, which are differences of sums.
 _ROUNDING: Final = 1e-6
 _LONGEST_DAY: Final = 4 * _PARTS
 _ROUNDS: Final = 12
@@ -82,11 +82,11 @@ def _cells(transits: Transits, clocks: Clocks) -> tuple[Floats, Floats]:
     shape = (len(clocks.services), AGES * _PARTS, _LONGEST_DAY)
     at_risk, arrived = np.zeros(np.prod(shape)), np.zeros(np.prod(shape))
     clock = (transits.service + 1) * len(clocks.holidays) + transits.calendar + 1
-    weight = np.diff(clocks.elapsed, axis=1) - (clocks.lengths() - 1.0)
+    whole = np.abs(np.diff(clocks.elapsed, axis=1) - clocks.lengths()) < _ROUNDING
     for day in days_in_transit(transits, clocks):
         # A day that is worked in part would need a length of its own.
-        whole = np.abs(weight[clock[day.rows], day.date - clocks.first_day] - 1.0) < _ROUNDING
-        told = np.flatnonzero(whole & (day.kind < WEEKDAYS) & (day.since >= 0.0))
+        here = whole[clock[day.rows], day.date - clocks.first_day]
+        told = np.flatnonzero(here & (day.kind < WEEKDAYS) & (day.since >= 0.0))
         age = np.minimum(np.round(day.since[told] * _PARTS).astype(np.int64), shape[1] - 1)
         length = np.minimum(np.round(day.length[told] * _PARTS).astype(np.int64), _LONGEST_DAY)
         cell = (transits.service[day.rows[told]] * shape[1] + age) * shape[2] + length - 1

@@ -63,7 +63,7 @@ def configured_clocks(
                 holiday_weights[row] = 0.0
     place_weeks = np.ones((len(calendars) + 1, 7), dtype=bool)
     for row, key in enumerate(calendars, start=1):
-        country, region = key.split(_SEPARATOR)
+        country, region, *_ = key.split(_SEPARATOR)
         for place in _narrowest_last(
             rules.destinations, country=country or rules.default_country or "", region=region
         ):
@@ -91,8 +91,18 @@ def _region_weeks(
     carrier_pairs: Sequence[str],
     weeks: Floats,
 ) -> Floats:
-    """The learned weeks in regions, but of the services whose week the file tells; of pairs too."""
-    found = [row for row in clocks.region_weeks if not _is_told(rules, single[int(row[0]) - 1])]
+    """The learned weeks in regions, but of the services whose week the file tells; of pairs too.
+
+    A place within a region keeps its own, on days that the file leaves the service.
+    """
+    found = []
+    for row in clocks.region_weeks:
+        if not _is_told(rules, single[int(row[0]) - 1]):
+            found.append(row)
+        elif clocks.calendars[int(row[1]) - 1].count(_SEPARATOR) > 1:
+            week = np.where(weeks[int(row[0])] > 0, row[2:], 0.0)
+            if week.any():
+                found.append(np.concatenate([row[:2], week]))
     for number, key in enumerate(carrier_pairs, start=len(single) + 1):
         brings = single.index(f"{key.split(_SEPARATOR)[2]}{_SEPARATOR}") + 1
         closed = weeks[number] == 0
@@ -165,7 +175,7 @@ def _holidays(clocks: Clocks, calendars: Sequence[str], rules: CalendarFile) -> 
     days = np.arange(clocks.first_day, clocks.last_day + 1)
     table = np.zeros((len(calendars) + 1, len(days)), np.uint8)
     for row, key in enumerate(calendars, start=1):
-        country, region = key.split(_SEPARATOR)
+        country, region, *_ = key.split(_SEPARATOR)
         if row < len(clocks.holidays) and country:
             table[row] = clocks.holidays[row]
         else:
@@ -194,7 +204,7 @@ def _special_days(services: Sequence[str], calendars: Sequence[str], rules: Cale
     found += [
         (service, calendar, first, last, 0)
         for rule in rules.blackouts
-        for service in _rows(services, rule.carrier, rule.service)
+        for service in _carried_by(services, rule.carrier, rule.service)
         for calendar in _rows(calendars, rule.country, rule.region, rules.default_country)
         for first, last in spans(rule.days)
     ]
@@ -212,19 +222,26 @@ def _brought_by(services: Sequence[str], carrier: str, service: str | None) -> l
     return rows
 
 
+def _carried_by(services: Sequence[str], carrier: str | None, service: str | None) -> list[int]:
+    """Rows of the services that a carrier has a part in, also as the one that brings."""
+    rows = _rows(services, carrier, service)
+    if carrier is None or service is not None:
+        return rows
+    return sorted({*rows, *_brought_by(services, carrier, None)})
+
+
 def _rows(
     keys: Sequence[str], wide: str | None, narrow: str | None, missing: str | None = None
 ) -> list[int]:
     """Rows of the keys that a rule speaks of; `missing` stands for an empty first part."""
     if wide is None:
         return [_ANY]
-    rows = []
-    for row, key in enumerate(keys, start=1):
-        first, second, *last_mile = key.split(_SEPARATOR)
-        own = (first or missing) == wide and narrow in {None, second}
-        if own or (last_mile == [wide] and narrow is None):
-            rows.append(row)
-    return rows
+    parts = [key.split(_SEPARATOR) for key in keys]
+    return [
+        row
+        for row, (first, second, *_) in enumerate(parts, start=1)
+        if (first or missing) == wide and narrow in {None, second}
+    ]
 
 
 def _narrowest_last(rules: Sequence[Any], **place: str) -> list[Any]:

@@ -9,7 +9,7 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import ClassVar, Final
@@ -53,8 +53,10 @@ _SEPARATOR: Final = "\x1f"
 _MOST_CELLS: Final = 2**28
 _MOST_KEYS: Final = 2**24
 _WEIGHT: Final = 1e3
-# Closed days in a row on which parcels go on: after that, those that could have arrived.
+# Closed days in a row on which parcels go on: after that, those that could have arrived. And days
+# that are looked back on for them.
 _MOST_CLOSED: Final = 3
+_LONGEST_CLOSED: Final = 10
 _LAYOUT: Final = ArrayLayout(
     weeks=Array("float64", "services", 7, low=0.0, high=_WEIGHT),
     holidays=Array("uint8", "calendars", "days", high=HOLIDAY_KINDS),
@@ -75,7 +77,8 @@ class Clocks(ArrayRecord):
         first_day: the first day of the tables, days since 1970-01-01.
         services: service keys (level "service"); row 0 of `weeks` is any other.
         weeks: (services + 1, 7) weight of Monday … Sunday.
-        calendars: place keys, country or country and region; row 0 of `holidays` is any other.
+        calendars: place keys, country or country and region, or these and a destination that has a
+            week of its own; row 0 of `holidays` is any other.
         holidays: (calendars + 1, days) uint8: 0 no public holiday, 1 a wide one, of the whole
             country, 2 a narrow one, of the region only or of the state's offices more than of
             trade; of those seen, 3 one that most carriers keep, 4 one that most work on.
@@ -90,7 +93,8 @@ class Clocks(ArrayRecord):
         new_weeks: (k, 9) service row, a day (since 1970-01-01), and the weights of Monday … Sunday
             from that day on, where a service changed its week.
         closed_progress: (services + 1,) 0 to 1, the share of a working day by which parcels go on
-            on a weekend or holiday without deliveries; by default 0. A special day closes all.
+            on a weekend or holiday without deliveries, and by what is left on a day that is worked
+            in part; by default 0. A special day closes all.
     """
 
     LAYOUT: ClassVar = _LAYOUT
@@ -123,29 +127,49 @@ class Clocks(ArrayRecord):
         once; days on which nothing is delivered go before all.
         """
         weight, going_on = self._weights()
-        self._make_up(weight, weight, going_on)
-        weight = weight.reshape(-1, weight.shape[2])
-        elapsed = np.zeros((len(weight), weight.shape[1] + 1))
-        np.cumsum(weight, axis=1, out=elapsed[:, 1:])
+        worked = weight * self._lengths(weight, going_on)
+        worked = worked.reshape(-1, worked.shape[2])
+        elapsed = np.zeros((len(worked), worked.shape[1] + 1))
+        np.cumsum(worked, axis=1, out=elapsed[:, 1:])
         elapsed.flags.writeable = False
         return elapsed
 
     def lengths(self) -> Floats:
-        """(rows of `elapsed`, days) how long each day would be if it were worked: mostly 1."""
-        weight, going_on = self._weights()
-        lengths = np.ones_like(weight)
-        self._make_up(lengths, weight, going_on)
+        """(rows of `elapsed`, days) how long each day is if it is worked in full: mostly 1."""
+        lengths = self._lengths(*self._weights())
         return lengths.reshape(-1, lengths.shape[2])
 
-    def _make_up(self, days: Floats, weight: Floats, going_on: Mask) -> None:
-        """Add to worked days what parcels have gone on over the closed ones before; in place."""
+    def _lengths(self, weight: Floats, going_on: Mask) -> Floats:
+        """A day, and how far parcels had gone on that no earlier day delivered."""
+        lengths = np.ones_like(weight)
         # One service at a time: the tables of many are large.
-        for row in np.flatnonzero(self.closed_progress):
-            closed = _closed_before(going_on[row], weight[row] > 0)
-            days[row] += closed * self.closed_progress[row]
+        for row in np.flatnonzero(self.closed_progress).tolist():
+            share, open_ = self.closed_progress[row], np.clip(weight[row], 0.0, 1.0)
+            left = _left_over(open_, share * (1.0 - open_) * going_on[row])
+            lengths[row] += np.minimum(left, _MOST_CLOSED * share)
+        for row, own, around in self._places_apart():
+            # While only the place is closed, parcels go on as they do to those around it.
+            share, there = self.closed_progress[row], np.clip(weight[row, own], 0.0, 1.0)
+            region = np.clip(weight[row, around], 0.0, 1.0)
+            added = np.clip(region - there, 0.0, 1.0) + share * (1.0 - np.maximum(region, there))
+            left = _left_over(there, added * going_on[row, own])
+            lengths[row, own] = 1.0 + np.minimum(left, _MOST_CLOSED)
+        return lengths
+
+    def _places_apart(self) -> Iterator[tuple[int, Ints, Ints]]:
+        """By service the rows of destinations where it has its own week, and of their regions."""
+        if not any(_is_place(key) for key in self.calendars):
+            return
+        rows = self.indexes()[1]
+        around = np.array([0, *(rows[_around(key)] for key in self.calendars)])
+        service, calendar = self.region_weeks[:, :2].astype(np.int64).T
+        alone = around[calendar] != calendar
+        for row in np.unique(service[alone]).tolist():
+            own = np.unique(calendar[alone & (service == row)])
+            yield row, own, around[own]
 
     def _weights(self) -> tuple[Floats, Mask]:
-        """(services + 1, calendars + 1, days) weights of days, and where parcels go on unworked."""
+        """(services + 1, calendars + 1, days) weights of days, and on which parcels go on."""
         first_day, weeks, holidays = self.first_day, self.weeks, self.holidays
         special_days = self.special_days
         days = holidays.shape[1]
@@ -165,7 +189,7 @@ class Clocks(ArrayRecord):
         for one in special_days[~closed].tolist():
             weight[_cells(one, first_day)] = one[4] / 100.0
         weight *= self.place_weeks[None, :, weekday]
-        going_on = weight == 0.0
+        going_on = np.ones_like(weight, dtype=bool)
         for one in special_days[closed].tolist():
             weight[_cells(one, first_day)] = 0.0
             going_on[_cells(one, first_day)] = False
@@ -176,10 +200,14 @@ class Clocks(ArrayRecord):
         """The clocks of a model's files."""
         services, calendars = (values.texts(name, _MOST_KEYS) for name in ("services", "calendars"))
         first_day = values.whole("first_day", EARLIEST_DAY, LATEST_DAY)
-        for name, keys, parts in (("services", services, (2, 3)), ("calendars", calendars, (2,))):
+        for name, keys, parts in (("services", services, (2, 3)), ("calendars", calendars, (2, 3))):
             strange = [key for key in keys if key.count(_SEPARATOR) + 1 not in parts]
             if strange:
                 values.refuse(name, strange[0], "keys of a carrier and service, or of a place")
+        known = set(calendars)
+        alone = [key for key in calendars if _around(key) not in known]
+        if alone:
+            values.refuse("calendars", alone[0], "a key of the region around each place")
         arrays = part.read(_LAYOUT, services=len(services) + 1, calendars=len(calendars) + 1)
         days = arrays["holidays"].shape[1]
         if not 1 <= days <= LATEST_DAY - first_day:
@@ -235,12 +263,32 @@ class Clocks(ArrayRecord):
             )
 
 
-def _closed_before(going_on: Mask, worked: Mask) -> Floats:
-    """(..., days) days on which parcels went on since the last worked one; 0 of closed days."""
-    through = np.cumsum(going_on, axis=-1, dtype=np.float64)
-    last = np.maximum.accumulate(np.where(worked, through, 0.0), axis=-1)
-    before = np.concatenate([np.zeros_like(last[..., :1]), last[..., :-1]], axis=-1)
-    return np.where(worked, np.minimum(through - before, _MOST_CLOSED), 0.0)
+def _is_place(key: str) -> bool:
+    """Whether a key is of a destination within a region."""
+    return key.count(_SEPARATOR) > 1
+
+
+def _around(key: str) -> str:
+    """The key of the region around a place, from that of the place."""
+    return _SEPARATOR.join(key.split(_SEPARATOR)[:2])
+
+
+def _left_over(open_: Floats, added: Floats) -> Floats:
+    """(..., days) how far parcels had gone on that no day before this one delivered.
+
+    Of what could have come on a day that is worked by two fifths, three fifths are left.
+
+    Args:
+        open_: (..., days) 0 to 1, how much of a working day each is.
+        added: (..., days) how far parcels go on on each that it does not deliver itself.
+    """
+    left, still = np.zeros_like(open_), np.ones_like(open_)
+    for back in range(1, min(_LONGEST_CLOSED, open_.shape[-1] - 1) + 1):
+        left[..., back:] += still[..., back:] * added[..., :-back]
+        still[..., back:] *= 1.0 - open_[..., :-back]
+        if not still[..., back:].any():
+            break
+    return left
 
 
 def _cells(special: Sequence[int], first_day: int) -> tuple[slice | int, ...]:
@@ -278,7 +326,7 @@ def holiday_table(
     """
     table = np.zeros((len(calendar_keys) + 1, last_day + 1 - first_day), np.uint8)
     for row, key in enumerate(calendar_keys, start=1):
-        country, region = key.split(_SEPARATOR)
+        country, region, *_ = key.split(_SEPARATOR)
         everywhere = named_holidays(country, "", first_day, last_day)
         for day, name in named_holidays(country, region, first_day, last_day).items():
             # Two on one day have both names.

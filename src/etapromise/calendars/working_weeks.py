@@ -18,9 +18,10 @@ from typing import Final
 import numpy as np
 from scipy.special import gammaln
 
-from etapromise.array_types import Floats
+from etapromise.array_types import Floats, Ints
 from etapromise.calendars.changed_weeks import with_changed_weeks
 from etapromise.calendars.closed_days import with_closed_progress
+from etapromise.calendars.place_weeks import with_place_weeks
 from etapromise.calendars.transits import (
     WEEKDAYS,
     Transits,
@@ -79,11 +80,13 @@ def learn_clocks(
     calendar_keys: Sequence[str],
     first_day: int,
     last_day: int,
+    places: tuple[Ints, Sequence[str]] | None = None,
 ) -> Clocks:
     """Working weeks and holiday closures, as the parcels on their way show them.
 
     Args:
         transits: n parcels; none of their days outside the tables.
+        places: (n,) positions of their destinations, and the keys of these; None: not looked at.
     """
     clocks = Clocks(
         first_day=first_day,
@@ -102,7 +105,11 @@ def learn_clocks(
         clocks = _renewed(clocks, *risk_sets(sample, clocks))
         # What is not seen yet is like all that was, not like the few of which too little is known.
         clocks.holiday_weights[:, : KEPT - 1] = of_unseen
-    return _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
+    clocks = _with_weekends(sample, _with_regions(sample, with_changed_weeks(sample, clocks)))
+    if places is None:
+        return clocks
+    place, keys = places
+    return with_place_weeks(transits, clocks, place, keys)
 
 
 def _with_seen_holidays(transits: Transits, clocks: Clocks) -> Clocks:
@@ -116,7 +123,7 @@ def _with_seen_holidays(transits: Transits, clocks: Clocks) -> Clocks:
     due: Counter[tuple[str, str]] = Counter()
     came: Counter[tuple[str, str]] = Counter()
     for row in np.flatnonzero(expected.any(axis=1)).tolist():
-        country, region = clocks.calendars[row].split("\x1f")
+        country, region, *_ = clocks.calendars[row].split("\x1f")
         for day, name in named_holidays(country, region, clocks.first_day, last_day).items():
             due[country, name] += expected[row, day - clocks.first_day]
             came[country, name] += observed[row, day - clocks.first_day]

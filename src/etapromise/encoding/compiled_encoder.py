@@ -105,7 +105,7 @@ class _EncoderStruct(ctypes.Structure):
     _fields_ = native.fields(
         "l levels handling_levels; p handling; l columns prefix_length; p part_start part keys; "
         "l numeric origin origin_region origin_country destination destination_region "
-        "destination_country destination_zone calendars first_day last_day; p zones; "
+        "destination_country destination_zone calendars own_places first_day last_day; p zones; "
         "l warehouse_levels; p dispatch hand_offs disruptions; l weekday_level weekday_of"
     )
 
@@ -303,6 +303,7 @@ class CompiledEncoder:
             destination_zone=self._zone_column,
             **{name: place[name] for name in TEXT_COLUMNS[:6]},
             calendars=len(clocks.holidays),
+            own_places=any(key.count(_SEPARATOR) > 1 for key in clocks.calendars),
             first_day=clocks.first_day,
             last_day=clocks.last_day,
             zones=ctypes.addressof(zones.struct),

@@ -29,6 +29,7 @@ CALENDAR_LEVELS: Final = (
     Level("there", ("destination_country", "destination_region")),
     # Warehouses keep the holidays of where they are.
     Level("here", ("origin_country", "origin_region")),
+    Level("place", ("destination_country", "destination_region", "destination")),
 )
 """What says under which calendars a parcel is on its way."""
 
@@ -55,13 +56,15 @@ def learned_clocks(
             its services.
         last_mile: (n,) number of who brings each parcel, from 1 on; 0: its own carrier.
     """
-    ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
+    on_way, ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
+    place, places = sorted_keys(*keys[-1])
     return learn_clocks(
         ways,
         service_keys=service_keys,
         calendar_keys=calendar_keys,
         first_day=int(results.start_day[0]) - CALENDAR_BEFORE,
         last_day=results.as_of_day + _CALENDAR_AHEAD,
+        places=(place[on_way], places),
     )
 
 
@@ -78,7 +81,7 @@ def renewed_clocks(
         keys: as for `learned_clocks`, like all that follows.
         last_mile: (n,) number of who brings each parcel.
     """
-    ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
+    _, ways, service_keys, calendar_keys = _ways(keys, results, last_mile_carriers, last_mile)
     return with_changed_weeks(ways.named_as(service_keys, calendar_keys, clocks), clocks)
 
 
@@ -87,9 +90,9 @@ def _ways(
     results: Outcomes,
     last_mile_carriers: Sequence[str],
     last_mile: NDArray[np.int32] | None,
-) -> tuple[Transits, Sequence[str], Sequence[str]]:
-    """The parcels on their way, and the keys of their services and places."""
-    service, there, here = keys
+) -> tuple[Ints, Transits, Sequence[str], Sequence[str]]:
+    """Which parcels are on their way, these, and the keys of their services and places."""
+    service, there, here, _ = keys
     brought = service[0]
     if last_mile is not None:
         brought = np.where(last_mile > 0, len(service[1]) + last_mile - 1, brought)
@@ -113,7 +116,7 @@ def _ways(
         last_day=last[on_way],
         arrived=arrived[on_way],
     )
-    return ways, service_keys, calendar_keys
+    return on_way, ways, service_keys, calendar_keys
 
 
 def learned_dispatch(

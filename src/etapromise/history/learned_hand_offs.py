@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 _SEPARATOR: Final = "\x1f"
 # From this share on a hand-off is usual.
 _USUAL: Final = 0.5
-_CARRIER, _SERVICE, _SERVICE_REGION, _SERVICE_PREFIX = HAND_OFF_LEVELS
+# A service that hands less than this share over does so by mistake.
+_HANDS_OVER: Final = 0.02
+_CARRIER, _SERVICE, _SERVICE_REGION, _SERVICE_PREFIX, _ = HAND_OFF_LEVELS
 _EVERYWHERE: Final = Level("everywhere", ())
 _REGION: Final = Level("region", ("destination_country", "destination_region"))
 _PREFIX: Final = Level("prefix", ("destination_country", "destination_prefix"))
+_PLACE: Final = Level("place", ("destination_country", "destination"))
 _CARRIER_REGION: Final = Level("carrier_region", ("carrier", *_REGION.columns))
 _CARRIER_PREFIX: Final = Level("carrier_prefix", ("carrier", *_PREFIX.columns))
 # The terms of the sum, and the variance that their values are expected to have; carriers differ
@@ -87,7 +90,8 @@ def hand_off_tables(
     region = counted.shares(
         _SERVICE_REGION, service.share[counted.mostly(_SERVICE_REGION, _SERVICE)]
     )
-    tables = (carrier, service, region, _by_prefix(counted, service, region))
+    prefix = _by_prefix(counted, service, region)
+    tables = (carrier, service, region, prefix, _by_place(counted, service, prefix))
     return (
         tuple(tuple(table.keys) for table in tables),
         tuple(np.concatenate([[0], table.last_mile]).astype(np.int32) for table in tables),
@@ -151,6 +155,33 @@ class _Counted:
                 odds += step[key]
         self._handed[open_] = _share(odds[alike[open_]] + log_odds[open_])
 
+    def at_places(
+        self, service: _Shares, prefix: _Shares
+    ) -> tuple[Sequence[tuple[str, ...]], Floats, Floats, Ints]:
+        """Of p destinations (country, name): their own shares, those of their prefixes, and takers.
+
+        All of services that hand over at all.
+
+        Args:
+            service: of services.
+            prefix: of services in prefixes.
+        """
+        counts = (service.share >= _HANDS_OVER)[self._place[_SERVICE]].astype(np.float64)
+        place, keys = sorted_keys(*level_keys(self._parcels, (_PLACE,))[0])
+        row = {key: number for number, key in enumerate(prefix.keys)}
+        rows = np.array([row[key] for key in self.keys[_SERVICE_PREFIX]], np.int64)
+        wide = prefix.share[rows][self._place[_SERVICE_PREFIX]]
+        count = np.bincount(place, counts)
+        around = np.bincount(place, counts * wide) / np.maximum(count, 1.0)
+        handed = np.bincount(place, counts * self._handed)
+        own = shrunk(handed, count, around, PRIORS.hand_offs)
+        width = self._carriers + 1
+        cells = np.bincount(place * width + self._last_mile, minlength=len(keys) * width)
+        each = cells.reshape(-1, width)[:, 1:]
+        who = np.where(each.max(axis=1) > 0, each.argmax(axis=1) + 1, 0)
+        names = [tuple(key.split(_SEPARATOR)) for key in keys]
+        return names, own, around, who
+
     def parts(self, level: Level, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
         """What a level's keys are made of, from one of the parcels of each."""
         one = np.zeros(len(self.keys[level]), np.int64)
@@ -196,6 +227,27 @@ class _Counted:
         for level, row in rows.items():
             total = total + np.where(row >= 0, self.terms[level][row], 0.0)
         return total
+
+
+def _by_place(counted: _Counted, service: _Shares, prefix: _Shares) -> _Shares:
+    """Services in single destinations that are handed over otherwise than those around them.
+
+    Of services that hand over at all: a remote place is left to a partner by whoever does so.
+    """
+    names, own, around, who = counted.at_places(service, prefix)
+    other = np.flatnonzero((own >= _USUAL) != (around >= _USUAL))
+    keys, shares, who_brings = [], [], []
+    parts = counted.parts(_SERVICE, ("carrier", "service", "destination_country"))
+    for (carrier, name, where), usual in zip(parts, service.share.tolist(), strict=True):
+        if usual < _HANDS_OVER:
+            continue
+        for place in other.tolist():
+            country, destination = names[place]
+            if country == where:
+                keys.append(_SEPARATOR.join((carrier, name, country, destination)))
+                shares.append(own[place])
+                who_brings.append(who[place] if own[place] >= _USUAL else 0)
+    return _Shares(keys, np.array(shares, np.float64), np.array(who_brings, np.int64))
 
 
 def _by_prefix(counted: _Counted, service: _Shares, region: _Shares) -> _Shares:

@@ -32,6 +32,7 @@ HAND_OFF_LEVELS: Final = (
     Level("hand_off_service", ("carrier", "service", "destination_country")),
     Level("hand_off_region", ("carrier", "service", "destination_country", "destination_region")),
     Level("hand_off_prefix", ("carrier", "service", "destination_country", "destination_prefix")),
+    Level("hand_off_destination", ("carrier", "service", "destination_country", "destination")),
 )
 """Coarse to fine: the finest key that was seen says who brings a parcel."""
 

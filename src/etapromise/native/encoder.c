@@ -135,6 +135,18 @@ static int32_t clock_row(const etp_encoder *e, int64_t key, const etp_text *text
     return etp_keys_find(&e->keys[key], part, 2, ETP_PART_SEPARATOR);
 }
 
+/* The calendar of a destination: its own, where it has one, else that of its region or country. */
+static int32_t place_row(const etp_encoder *e, int64_t key, const etp_text *text) {
+    if (e->own_places) {
+        const etp_text part[3] = {text[e->destination_country], text[e->destination_region],
+                                  text[e->destination]};
+        const int32_t row = etp_keys_find(&e->keys[key], part, 3, ETP_PART_SEPARATOR);
+        if (row)
+            return row;
+    }
+    return clock_row(e, key, text);
+}
+
 /* Who usually takes the parcel over: the finest key that is known says it. 0: nobody. */
 static int32_t last_mile_of(const etp_encoder *e, int64_t first_key, const etp_text *text) {
     const etp_hand_offs *h = e->hand_offs;
@@ -212,7 +224,7 @@ static void encode_texts(const etp_encoder *e, etp_text *text, int32_t last_mile
         last_mile = 0;
     for (int64_t level = 0; level < e->levels; level++)
         code[level] = level == e->weekday_level ? 0 : row_of(e, level, text);
-    const int32_t there = clock_row(e, calendar_keys + 1, text);
+    const int32_t there = place_row(e, calendar_keys + 1, text);
     const int32_t own = clock_row(e, calendar_keys, text) * (int32_t)e->calendars + there;
     out->clock = own;
     if (last_mile) {

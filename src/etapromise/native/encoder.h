@@ -74,6 +74,7 @@ typedef struct {
     int64_t origin, origin_region, origin_country; /* columns */
     int64_t destination, destination_region, destination_country, destination_zone;
     int64_t calendars;           /* rows of the holiday calendars */
+    int64_t own_places;          /* whether some destinations have a row of their own */
     int64_t first_day, last_day; /* of the calendars */
     const etp_zones *zones;
     int64_t warehouse_levels;

@@ -54,7 +54,7 @@ from etapromise.stored_arrays import (
     require_golden,
 )
 
-FORMAT_VERSION: Final = 14
+FORMAT_VERSION: Final = 15
 _MANIFEST: Final = "manifest.json"
 _ARRAYS: Final = "arrays.npz"
 _KEYS: Final = "keys.json"
