@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from etapromise.array_types import Floats, Ints
 from etapromise.calendars.calendar_file import CalendarFile
 from etapromise.calendars.calendar_values import Days
-from etapromise.calendars.working_clocks import KEPT, Clocks, holiday_table
+from etapromise.calendars.working_clocks import KEPT, Clocks, holiday_table, is_place
 from etapromise.lanes.hand_offs import HandOffs
 
 _SEPARATOR: Final = "\x1f"
@@ -99,7 +99,7 @@ def _region_weeks(
     for row in clocks.region_weeks:
         if not _is_told(rules, single[int(row[0]) - 1]):
             found.append(row)
-        elif clocks.calendars[int(row[1]) - 1].count(_SEPARATOR) > 1:
+        elif is_place(clocks.calendars[int(row[1]) - 1]):
             week = np.where(weeks[int(row[0])] > 0, row[2:], 0.0)
             if week.any():
                 found.append(np.concatenate([row[:2], week]))

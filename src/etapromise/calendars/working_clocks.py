@@ -158,7 +158,7 @@ class Clocks(ArrayRecord):
 
     def _places_apart(self) -> Iterator[tuple[int, Ints, Ints]]:
         """By service the rows of destinations where it has its own week, and of their regions."""
-        if not any(_is_place(key) for key in self.calendars):
+        if not any(is_place(key) for key in self.calendars):
             return
         rows = self.indexes()[1]
         around = np.array([0, *(rows[_around(key)] for key in self.calendars)])
@@ -263,7 +263,7 @@ class Clocks(ArrayRecord):
             )
 
 
-def _is_place(key: str) -> bool:
+def is_place(key: str) -> bool:
     """Whether a key is of a destination within a region."""
     return key.count(_SEPARATOR) > 1
 

@@ -16,7 +16,7 @@ from etapromise import native
 from etapromise.array_types import Floats, Ints
 from etapromise.calendars.dispatch import Dispatch
 from etapromise.calendars.disruptions import Disruption, Disruptions
-from etapromise.calendars.working_clocks import Clocks, row_of
+from etapromise.calendars.working_clocks import Clocks, is_place, row_of
 from etapromise.calendars.zone_tables import ZoneTables
 from etapromise.calendars.zones import ZoneMap
 from etapromise.encoding.shipment_values import (
@@ -303,7 +303,7 @@ class CompiledEncoder:
             destination_zone=self._zone_column,
             **{name: place[name] for name in TEXT_COLUMNS[:6]},
             calendars=len(clocks.holidays),
-            own_places=any(key.count(_SEPARATOR) > 1 for key in clocks.calendars),
+            own_places=any(map(is_place, clocks.calendars)),
             first_day=clocks.first_day,
             last_day=clocks.last_day,
             zones=ctypes.addressof(zones.struct),
